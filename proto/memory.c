@@ -1,0 +1,62 @@
+#include "proto/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Set by tests alone, before the code under test runs. */
+static size_t fail_in;
+
+static void out_of_memory(size_t size)
+{
+    (void)fprintf(stderr, "out of memory (%zu bytes asked for): exiting\n",
+                  size);
+    _exit(MEMORY_EXIT_STATUS);
+}
+
+void mem_fail_at(size_t n)
+{
+    fail_in = n;
+}
+
+static void *checked(void *got, size_t size)
+{
+    if (fail_in > 0 && --fail_in == 0) {
+        got = NULL;
+    }
+    if (got == NULL) {
+        out_of_memory(size);
+    }
+    return got;
+}
+
+void *mem_alloc(size_t size)
+{
+    return checked(malloc(size > 0 ? size : 1), size);
+}
+
+void *mem_zalloc(size_t size)
+{
+    return checked(calloc(1, size > 0 ? size : 1), size);
+}
+
+void *mem_realloc(void *take_old, size_t size)
+{
+    return checked(realloc(take_old, size > 0 ? size : 1), size);
+}
+
+char *mem_strndup(const char *at, size_t len)
+{
+    char *copy = mem_alloc(len + 1);
+    if (len > 0) {
+        memcpy(copy, at, len);
+    }
+    copy[len] = '\0';
+    return copy;
+}
+
+void mem_free(void *take_old)
+{
+    free(take_old);
+}
