@@ -1,0 +1,251 @@
+#include "daemon/engine/core.h"
+
+void changes_init(struct changes *changes)
+{
+    *changes = (struct changes){0};
+}
+
+static void free_graves(struct changes *changes)
+{
+    for (size_t i = 0; i < changes->graves_count; i++) {
+        mem_free(changes->graves[i]);
+    }
+    changes->graves_count = 0;
+}
+
+void changes_fini(struct changes *changes)
+{
+    free_graves(changes);
+    mem_free(changes->graves);
+    mem_free(changes->open);
+    for (size_t i = 0; i < ROW_KINDS; i++) {
+        mem_free(changes->buffers[i].rows);
+        mem_free(changes->buffers[i].gone);
+    }
+    changes_init(changes);
+}
+
+static struct change *push(struct changes *changes)
+{
+    if (changes->open_count == changes->open_cap) {
+        changes->open_cap = changes->open_cap == 0 ? 64 : 2 * changes->open_cap;
+        changes->open = mem_realloc(changes->open,
+                                    changes->open_cap * sizeof(*changes->open));
+    }
+    CHECK(changes->open_count < UINT32_MAX - 1);
+    changes->open_live++;
+    return &changes->open[changes->open_count++];
+}
+
+void change_mark(struct engine *engine, enum row_kind kind, void *object,
+                 struct saved *saved)
+{
+    struct changes *changes = &engine->changes;
+    if (saved->dirty == 0) {
+        *push(changes) = (struct change){.object = object, .kind = kind};
+        saved->dirty = (uint32_t)changes->open_count;
+    }
+}
+
+void change_gone(struct engine *engine, enum row_kind kind, uint64_t id,
+                 struct saved *saved)
+{
+    struct changes *changes = &engine->changes;
+    struct change gone = {.id = saved->on_disk ? id : 0, .kind = kind};
+    if (saved->dirty != 0) {
+        changes->open[saved->dirty - 1] = gone;
+        changes->open_live -= gone.id == 0;
+    } else if (saved->on_disk) {
+        *push(changes) = gone;
+    }
+    *saved = (struct saved){0};
+}
+
+void change_free(struct engine *engine, void *take_memory)
+{
+    struct changes *changes = &engine->changes;
+    if (!changes->out || take_memory == NULL) {
+        mem_free(take_memory);
+        return;
+    }
+    if (changes->graves_count == changes->graves_cap) {
+        changes->graves_cap =
+            changes->graves_cap == 0 ? 64 : 2 * changes->graves_cap;
+        changes->graves = mem_realloc(
+            changes->graves, changes->graves_cap * sizeof(*changes->graves));
+    }
+    changes->graves[changes->graves_count++] = take_memory;
+}
+
+uint64_t change_batch_open(const struct engine *engine)
+{
+    return engine->changes.done + 1 + engine->changes.out;
+}
+
+uint64_t change_batch_seen(const struct engine *engine)
+{
+    const struct changes *changes = &engine->changes;
+    if (changes->open_live > 0) {
+        return change_batch_open(engine);
+    }
+    return changes->out ? changes->done + 1 : 0;
+}
+
+bool change_is_under_way(const struct engine *engine,
+                         const struct saved *saved)
+{
+    const struct changes *changes = &engine->changes;
+    return saved->dirty != 0 ||
+           (changes->out && saved->cut == (uint16_t)(changes->done + 1));
+}
+
+/* Room for one more of `size` bytes behind `count`. */
+static void *grown(void *at, size_t *cap, size_t count, size_t size)
+{
+    if (count < *cap) {
+        return at;
+    }
+    *cap = *cap == 0 ? 16 : 2 * *cap;
+    return mem_realloc(at, *cap * size);
+}
+
+/* Fills the row of one object, and says where its `saved` is. */
+static struct saved *fill_row(struct engine *engine,
+                              const struct change *change, void *row)
+{
+    switch (change->kind) {
+    case ROW_counters:
+        *(struct row_counters *)row = counters_row(engine);
+        return &engine->counters_saved;
+    case ROW_queue: {
+        struct queue *queue = change->object;
+        *(struct row_queue *)row = queue_row(queue);
+        return &queue->saved;
+    }
+    case ROW_session: {
+        struct session *session = change->object;
+        *(struct row_session *)row = session_row(session);
+        return &session->saved;
+    }
+    case ROW_job: {
+        struct job *job = change->object;
+        *(struct row_job *)row = job_row(job);
+        return &job->saved;
+    }
+    case ROW_outcome: {
+        struct outcome *outcome = change->object;
+        *(struct row_outcome *)row = outcome_row(outcome);
+        return &outcome->saved;
+    }
+    case ROW_semaphore: {
+        struct semaphore *semaphore = change->object;
+        *(struct row_semaphore *)row = semaphore_row(semaphore);
+        return &semaphore->saved;
+    }
+    case ROW_event: {
+        struct event_object *event = change->object;
+        *(struct row_event *)row = event_row(event);
+        return &event->saved;
+    }
+    case ROW_barrier: {
+        struct barrier *barrier = change->object;
+        *(struct row_barrier *)row = barrier_row(barrier);
+        return &barrier->saved;
+    }
+    case ROW_hold: {
+        struct hold *hold = change->object;
+        *(struct row_hold *)row = hold_row(hold);
+        return &hold->saved;
+    }
+    case ROW_KINDS:
+        break;
+    }
+    CHECK(false);
+    return NULL;
+}
+
+/* The bytes of a row's texts. */
+static size_t text_bytes(const struct kind_row *kind, const void *row)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < kind->columns_count; i++) {
+        if (kind->columns[i].type == COLUMN_TEXT) {
+            const void *at = (const char *)row + kind->columns[i].offset;
+            bytes += ((const struct slice *)at)->len;
+        }
+    }
+    return bytes;
+}
+
+static void add_row(struct engine *engine, const struct change *change)
+{
+    struct row_buffer *buffer = &engine->changes.buffers[change->kind];
+    struct row_changes *into = &engine->changes.batch.changes[change->kind];
+    const struct kind_row *kind = kind_row(change->kind);
+    buffer->rows =
+        grown(buffer->rows, &buffer->rows_cap, into->rows_count, kind->size);
+    char *row = (char *)buffer->rows + into->rows_count++ * kind->size;
+    struct saved *saved = fill_row(engine, change, row);
+    saved->dirty = 0;
+    saved->on_disk = true;
+    saved->cut = (uint16_t)engine->changes.batch.number;
+    engine->changes.batch.bytes += kind->size + text_bytes(kind, row);
+}
+
+static void add_gone(struct engine *engine, const struct change *change)
+{
+    struct row_buffer *buffer = &engine->changes.buffers[change->kind];
+    struct row_changes *into = &engine->changes.batch.changes[change->kind];
+    buffer->gone = grown(buffer->gone, &buffer->gone_cap, into->gone_count,
+                         sizeof(uint64_t));
+    buffer->gone[into->gone_count++] = change->id;
+    engine->changes.batch.bytes += sizeof(uint64_t);
+}
+
+const struct batch *change_cut(struct engine *engine)
+{
+    struct changes *changes = &engine->changes;
+    if (changes->out) {
+        return NULL;
+    }
+    if (changes->open_live == 0 && engine->held[0].count == 0) {
+        changes->open_count = 0; /* only what was undone */
+        return NULL;
+    }
+    /* An empty batch, if everything was undone: replies wait for it. */
+    changes->batch = (struct batch){.number = changes->done + 1};
+    for (size_t i = 0; i < changes->open_count; i++) {
+        const struct change *change = &changes->open[i];
+        if (change->object != NULL) {
+            add_row(engine, change);
+        } else if (change->id != 0) {
+            add_gone(engine, change);
+        }
+    }
+    for (size_t i = 0; i < ROW_KINDS; i++) {
+        changes->batch.changes[i].rows = changes->buffers[i].rows;
+        changes->batch.changes[i].gone = changes->buffers[i].gone;
+    }
+    engine->counters.batches++;
+    engine->counters.rows += changes->open_live;
+    changes->open_count = 0;
+    changes->open_live = 0;
+    changes->out = true;
+    return &changes->batch;
+}
+
+void change_persisted(struct engine *engine)
+{
+    struct changes *changes = &engine->changes;
+    CHECK(changes->out);
+    const struct row_changes *counters = &changes->batch.changes[ROW_counters];
+    if (counters->rows_count > 0) {
+        const struct row_counters *row = counters->rows;
+        engine->job_ids.durable = row->jobs_end;
+        engine->tokens.durable = row->tokens_end;
+        engine->object_ids.durable = row->objects_end;
+    }
+    changes->out = false;
+    changes->done++;
+    free_graves(changes);
+}

@@ -1,0 +1,232 @@
+/*
+ * Every invariant of the engine, by the numbers of DESIGN.md (which are those
+ * of the promises they serve). Walks everything; for tests, the simulator and
+ * the fuzzers, after every step.
+ */
+#include "daemon/engine/core.h"
+
+/* I7: every job is in exactly one set, in its order, and the counts are the
+ * sums. Running jobs, and only they, have a lease (I2). */
+static size_t check_set(const struct engine *engine, const struct job_set *set)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+    struct job *before = NULL;
+    for (struct job *job = job_set_first(set); job != NULL;
+         job = job_set_next(job)) {
+        CHECK(job->set == set);
+        CHECK(index_find(&engine->jobs, job->id) == job);
+        CHECK((job->lease != NULL) == (set->state == JOB_RUNNING) ||
+              set->doomed);
+        CHECK(before == NULL || before->rank <= job->rank);
+        if (before != NULL && before->rank == job->rank) {
+            CHECK((before->id < job->id) != set->lifo); /* I4 */
+        }
+        if (job->lease != NULL) {
+            CHECK(job->lease->job == job);
+            CHECK(job->lease->token < engine->tokens.next); /* I9 */
+        }
+        count++;
+        bytes += job->body_len;
+        before = job;
+    }
+    CHECK(count == set->count && bytes == set->bytes);
+    const struct job *first = job_set_first(set);
+    bool timed = set->state == JOB_DELAYED || set->state == JOB_RUNNING ||
+                 set->state == JOB_DONE;
+    if (timed && first != NULL && !set->doomed) {
+        CHECK(timer_armed(&set->timer) && set->timer.due_us <= first->rank);
+    }
+    return count;
+}
+
+static size_t check_list(const struct waiter_list *list)
+{
+    size_t count = 0;
+    const struct waiter_link *link;
+    TAILQ_FOREACH (link, &list->line, entry) {
+        CHECK(link->list == list && link->waiter != NULL);
+        count++;
+    }
+    CHECK(count == list->count);
+    return count;
+}
+
+/* I12: nobody waits for what is free. */
+static void check_waiters(const struct engine *engine,
+                          const struct queue *queue)
+{
+    if (check_list(&queue->getters) > 0) {
+        CHECK(queue_next(queue) == NULL);
+    }
+    if (check_list(&queue->putters) > 0) {
+        const struct wait_put *put = &waiter_first(&queue->putters)->u.put;
+        CHECK(!queue->closed && !engine->full);
+        CHECK(!queue_has_room(queue, put->count, put->bytes) ||
+              queue->wants_memory);
+    }
+    if (check_list(&queue->joiners) > 0) {
+        CHECK(queue_unfinished(queue) > 0); /* I6 */
+    }
+}
+
+static size_t check_queue(const struct engine *engine,
+                          const struct queue *queue)
+{
+    size_t jobs = 0;
+    CHECK(!queue->touched);
+    for (size_t i = 0; i < JOB_STATES; i++) {
+        CHECK(queue->sets[i]->queue == queue);
+        CHECK(queue->sets[i]->state == (enum job_state)i);
+        CHECK(!queue->sets[i]->doomed && !queue->sets[i]->retried);
+        jobs += check_set(engine, queue->sets[i]);
+    }
+    check_waiters(engine, queue);
+    return jobs;
+}
+
+static size_t check_sweeps(const struct engine *engine)
+{
+    size_t jobs = 0;
+    const struct sweep *sweep;
+    TAILQ_FOREACH (sweep, &engine->sweeps, entry) {
+        CHECK(sweep->set->doomed != sweep->set->retried);
+        jobs += check_set(engine, sweep->set);
+    }
+    return jobs;
+}
+
+/* I8: what a session holds, it holds alone. I15: its waiters are counted. */
+static void check_session(const struct session *session)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+    const struct waiter *waiter;
+    TAILQ_FOREACH (waiter, &session->waiters, of_session) {
+        CHECK(waiter->session == session);
+        if (waiter->to.id.key != 0) {
+            const struct pending_slot *slot =
+                pending_find(&session->pending, waiter->to.id.key);
+            CHECK(slot != NULL && slot->waiter == waiter);
+        }
+        count++;
+        bytes += waiter->size;
+    }
+    CHECK(count == session->waiters_count && bytes == session->waiters_bytes);
+    const struct lease *lease;
+    TAILQ_FOREACH (lease, &session->leases, of_session) {
+        CHECK(lease->session == session && lease->job->lease == lease);
+    }
+    CHECK(session->outcomes_count <= OUTCOMES_MAX);
+}
+
+/* I14: what is dirty stands in the open batch, once. */
+static void check_changes(const struct changes *changes)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < changes->open_count; i++) {
+        const struct change *change = &changes->open[i];
+        live += change->object != NULL || change->id != 0;
+        if (change->object != NULL && change->kind == ROW_job) {
+            const struct job *job = change->object;
+            CHECK(job->saved.dirty == i + 1);
+        }
+    }
+    CHECK(live == changes->open_live);
+}
+
+/* I9: none is given out that is not reserved. */
+static void check_numbers(const struct numbers *numbers)
+{
+    CHECK(numbers->next == 1 || numbers->next <= numbers->reserved);
+}
+
+void engine_check(const struct engine *engine)
+{
+    size_t jobs = check_sweeps(engine);
+    size_t waiters = 0;
+    struct queue *queue, *next_queue;
+    HASH_ITER (by_id, engine->queues_by_id, queue, next_queue) {
+        jobs += check_queue(engine, queue);
+    }
+    CHECK(jobs == engine->jobs.count);
+    struct session *session, *next_session;
+    HASH_ITER (by_id, engine->sessions_by_id, session, next_session) {
+        check_session(session);
+        waiters += session->waiters_count;
+    }
+    CHECK(waiters == engine->waiters_count);
+    check_changes(&engine->changes);
+    check_numbers(&engine->job_ids);
+    check_numbers(&engine->tokens);
+    check_numbers(&engine->object_ids);
+}
+
+static uint64_t mix(uint64_t hash, const void *at, size_t len)
+{
+    const unsigned char *bytes = at;
+    for (size_t i = 0; i < len; i++) {
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001B3); /* FNV-1a */
+    }
+    return hash;
+}
+
+/* One row by the table of its columns, so that no padding is hashed. */
+static uint64_t row_digest(enum row_kind kind, const void *row)
+{
+    const struct kind_row *table = kind_row(kind);
+    uint64_t hash = UINT64_C(0xCBF29CE484222325) + (uint64_t)kind;
+    for (size_t i = 0; i < table->columns_count; i++) {
+        const char *at = (const char *)row + table->columns[i].offset;
+        if (table->columns[i].type == COLUMN_TEXT) {
+            const struct slice *text = (const void *)at;
+            hash = mix(hash, &text->len, sizeof(text->len));
+            hash = mix(hash, text->at, text->len);
+        } else {
+            hash = mix(hash, at, sizeof(uint64_t));
+        }
+    }
+    return hash;
+}
+
+/* As it would be after a restart: what is due is ready, and leases begin anew
+ * then, so their ends do not count. */
+static struct row_job settled_row(const struct engine *engine,
+                                  const struct job *job)
+{
+    struct row_job row = job_row(job);
+    if (row.state == JOB_RUNNING) {
+        row.rank_us = 0;
+    } else if (row.state == JOB_DELAYED && row.rank_us <= engine->now_us) {
+        row.state = JOB_READY;
+        row.rank_us = 0;
+    }
+    return row;
+}
+
+uint64_t engine_digest(const struct engine *engine)
+{
+    uint64_t digest = 0;
+    struct queue *queue, *next_queue;
+    HASH_ITER (by_id, engine->queues_by_id, queue, next_queue) {
+        if (queue->saved.on_disk || queue->saved.dirty != 0) {
+            struct row_queue row = queue_row(queue);
+            digest += row_digest(ROW_queue, &row);
+        }
+    }
+    for (struct job *job = index_after(&engine->jobs, 0); job != NULL;
+         job = index_after(&engine->jobs, job->id)) {
+        if (job->saved.on_disk || job->saved.dirty != 0) {
+            struct row_job row = settled_row(engine, job);
+            digest += row_digest(ROW_job, &row);
+        }
+    }
+    struct session *session, *next_session;
+    HASH_ITER (by_id, engine->sessions_by_id, session, next_session) {
+        if (session->saved.on_disk || session->saved.dirty != 0) {
+            struct row_session row = session_row(session);
+            digest += row_digest(ROW_session, &row);
+        }
+    }
+    return digest;
+}

@@ -1,0 +1,159 @@
+/*
+ * The inside of the engine: what its files share, and nobody else sees.
+ */
+#ifndef SYNCD_ENGINE_CORE_H
+#define SYNCD_ENGINE_CORE_H
+
+#include "daemon/engine/barrier.h"
+#include "daemon/engine/change.h"
+#include "daemon/engine/condition.h"
+#include "daemon/engine/deadlock.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/event_object.h"
+#include "daemon/engine/hold.h"
+#include "daemon/engine/index.h"
+#include "daemon/engine/lock.h"
+#include "daemon/engine/names.h"
+#include "daemon/engine/queue.h"
+#include "daemon/engine/reply.h"
+#include "daemon/engine/semaphore.h"
+#include "daemon/engine/session.h"
+#include "daemon/engine/sweep.h"
+#include "daemon/engine/timer.h"
+#include "proto/check.h"
+#include "proto/limits.h"
+#include "proto/memory.h"
+
+/* A range of numbers reserved on disk in advance; none is given out twice. */
+struct numbers {
+    uint64_t next;
+    uint64_t reserved; /* below it: in the open batch or before */
+    uint64_t durable;  /* below it: on disk */
+};
+
+/* A histogram's buckets: their upper bounds are in server.c. */
+#define HISTOGRAM_BUCKETS 14
+
+struct histogram {
+    uint64_t counts[HISTOGRAM_BUCKETS + 1]; /* the last: beyond all bounds */
+    double sum_s;
+};
+
+struct counters {
+    uint64_t calls[METHODS];
+    uint64_t errors[ERRORS];
+    uint64_t put, handed_out, done, failed, crashed, died, cancelled;
+    uint64_t batches, rows;
+    struct histogram wait; /* from ready to handed out */
+    struct histogram run;  /* from handed out to done */
+};
+
+/* The request being carried out. */
+struct current {
+    const struct event *event;
+    const struct request *request;
+    struct session *session;
+    struct reply_to to;
+};
+
+struct engine {
+    struct engine_options options;
+    int64_t now_us;
+    int64_t skew_us; /* added to the events' time: it never goes back, not even
+                        over a restart */
+    struct effects *effects; /* of the step under way */
+    struct current current;
+    uint64_t random;
+    bool token_kept; /* for the reply being written: see reply_end */
+    bool full;       /* the disk has no room: no puts */
+    bool shutting_down;
+    struct numbers job_ids;
+    struct numbers tokens;
+    struct numbers object_ids; /* of everything else */
+    struct saved counters_saved;
+    struct changes changes;
+    struct held held[2]; /* [0]: of the batch that is out, or collects if none
+                            is; [1]: collects while one is out */
+    struct index jobs;
+    struct queue *queues_by_id;
+    struct names queues;
+    struct queue_list touched;
+    struct queue_list memory_line; /* queues whose first put waits for memory */
+    size_t memory_used;
+    size_t waiters_count;
+    size_t waiting_bytes;  /* of all requests that wait */
+    size_t sessions_count; /* with a connection */
+    struct session *sessions_by_conn;
+    struct session *sessions_by_id;
+    struct names locks;
+    struct names semaphores;
+    struct names events;
+    struct names barriers;
+    struct barrier_list barriers_unused; /* the longest first */
+    size_t barriers_unused_count;
+    struct names conditions;
+    struct owner_tree lock_waits; /* by owner: deadlock.c */
+    uint64_t lock_searches;
+    uint64_t waiter_serial;
+    struct timers timers;
+    struct sweeps sweeps;
+    struct counters counters;
+};
+
+/* The next number; its reply must wait for what change_batch_numbers says. */
+uint64_t next_job_id(struct engine *engine);
+uint64_t next_object_id(struct engine *engine);
+uint64_t next_token(struct engine *engine);
+
+/* The open batch if a number was given out that is not reserved on disk yet,
+ * else 0. */
+uint64_t change_batch_numbers(const struct engine *engine);
+
+/* 64 random bits, from the seed alone. */
+uint64_t next_random(struct engine *engine);
+
+/* Engine time as Unix time, for the wire. */
+static inline int64_t wire_time_us(const struct engine *engine, int64_t us)
+{
+    return us - engine->skew_us;
+}
+
+/* a + b, both >= 0, without overflow. */
+static inline int64_t later(int64_t a, int64_t b)
+{
+    return b > INT64_MAX - 1 - a ? INT64_MAX - 1 : a + b;
+}
+
+void memory_add(struct engine *engine, size_t bytes);
+void memory_sub(struct engine *engine, size_t bytes);
+
+struct row_counters counters_row(const struct engine *engine);
+void histogram_add(struct histogram *histogram, int64_t us);
+
+/* The body of engine_check is in check.c. The methods: */
+#define METHOD(id, name, role, traits, summary)                      \
+    void method_##id(struct engine *engine, struct session *session, \
+                     const struct request *request);
+#define PARAM(method, field, need)
+#define RESULT(method, name, type, need, doc)
+#include "proto/methods.def"
+#undef METHOD
+#undef PARAM
+#undef RESULT
+
+/* The entries of a page that were asked for; false: refused. */
+bool page_limit(struct engine *engine, const struct request *request,
+                size_t *limit);
+
+/* Order of bytes, the shorter first. */
+int slice_order(struct slice a, struct slice b);
+bool slice_begins(struct slice text, struct slice prefix);
+
+/* Who waits, at most WAITERS_SHOWN_MAX of them: `waiters`, `waiting`. */
+void waiters_write(const struct engine *engine, struct out *out,
+                   const struct waiter_list *list);
+
+/* A copy on the heap; freed with mem_free or change_free of its `at`. */
+struct slice slice_copy(struct slice text);
+
+#endif

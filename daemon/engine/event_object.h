@@ -1,0 +1,31 @@
+/*
+ * An event: set or not; who waits for it is let through when it is set.
+ *
+ * A set releases everybody who waits at that moment, also when it is cleared
+ * straight after. Only set events, and those that are waited for, are kept; the
+ * row of one says that it is set.
+ */
+#ifndef SYNCD_ENGINE_EVENT_OBJECT_H
+#define SYNCD_ENGINE_EVENT_OBJECT_H
+
+#include "daemon/engine/change.h"
+#include "daemon/engine/names.h"
+#include "daemon/engine/waiter.h"
+
+struct event_object {
+    struct named named;
+    uint64_t id; /* of its row */
+    bool set;
+    struct waiter_list waiters;
+    struct saved saved;
+};
+
+bool event_load(struct engine *engine, const struct row_event *row);
+struct row_event event_row(const struct event_object *event);
+void event_answer_wait(struct engine *engine, struct waiter *take_waiter,
+                       bool set);
+/* A waiter left: an event that is of no use any more is not kept. */
+void event_left(struct engine *engine, struct event_object *event);
+void events_free_all(struct engine *engine);
+
+#endif

@@ -1,0 +1,370 @@
+/*
+ * queue.get: hands jobs out, each under a lease.
+ *
+ * All jobs of one answer bear one token. A ready job may be handed out while
+ * its put is still being written: its id cannot be given out again, and its
+ * producer has no answer yet. Whatever else about it is not on disk yet (that
+ * it failed before, say) the answer waits for.
+ */
+#include "daemon/engine/core.h"
+
+/* What a get wants, from a request or from a waiter. */
+struct want {
+    const struct reply_to *to;
+    struct queue *queues[NAME_LIST_MAX];
+    size_t queues_count;
+    size_t max;
+    int64_t lease_us; /* -1: the job's */
+    bool take;
+    bool detached;
+    struct slice finished; /* JSON of `finished`; absent */
+    uint64_t batch;        /* that it depends on; 0: none */
+};
+
+/* Bytes a job takes in an answer beside its texts, at most. */
+#define JOB_JSON_BYTES 400
+
+/* The first of all the queues' first jobs: by priority, then by arrival. */
+static struct job *first_of(const struct want *want)
+{
+    struct job *first = NULL;
+    for (size_t i = 0; i < want->queues_count; i++) {
+        struct job *job = queue_next(want->queues[i]);
+        if (job != NULL &&
+            (first == NULL || job->rank < first->rank ||
+             (job->rank == first->rank && job->id < first->id))) {
+            first = job;
+        }
+    }
+    return first;
+}
+
+static struct lease *lease_new(const struct engine *engine,
+                               const struct want *want, struct job *job,
+                               uint64_t token)
+{
+    struct session *session = want->to->session;
+    struct lease *lease = mem_zalloc(sizeof(*lease));
+    lease->job = job;
+    lease->token = token;
+    lease->length_us = want->lease_us >= 0 ? want->lease_us : job_lease_us(job);
+    lease->began_us = engine->now_us;
+    lease->uid = session->peer.uid;
+    lease->detached = want->detached;
+    lease->kept = want->detached || session->grace_us > 0;
+    if (!want->detached) {
+        lease->session = session;
+        TAILQ_INSERT_TAIL(&session->leases, lease, of_session);
+    }
+    return lease;
+}
+
+static void write_job(const struct engine *engine, struct out *out,
+                      const struct job *job, uint64_t token, int64_t lease_us,
+                      uint32_t attempt)
+{
+    out_reserve(out, job->body_len + JOB_JSON_BYTES);
+    write_begin_object(out);
+    WRITE(out, integer, "id", (int64_t)job->id);
+    WRITE(out, integer, "token", (int64_t)token);
+    WRITE(out, string, "queue", job->set->queue->named.name);
+    WRITE(out, json, "body", ((struct slice){job->body, job->body_len}));
+    WRITE(out, number, "priority", job_priority(job));
+    WRITE(out, integer, "attempt", attempt);
+    WRITE(out, seconds, "put_at", wire_time_us(engine, job->put_at_us));
+    WRITE(out, seconds, "lease", lease_us);
+    WRITE(out, seconds, "until",
+          wire_time_us(engine, later(engine->now_us, lease_us)));
+    if (job->extra != NULL && job->extra->key.at != NULL) {
+        WRITE(out, string, "key", job->extra->key);
+    }
+    write_end_object(out);
+}
+
+/* May its hand-out be told before the open batch is on disk? */
+static bool told_early(const struct engine *engine, const struct job *job)
+{
+    return !job->changed || !change_is_under_way(engine, &job->saved);
+}
+
+static void hand_out(struct engine *engine, const struct want *want,
+                     struct out *out, struct job *job, uint64_t token)
+{
+    struct queue *queue = job->set->queue;
+    rate_add(&queue->get_rate, engine->now_us, 1);
+    engine->counters.handed_out++;
+    if (want->take) {
+        write_job(engine, out, job, token, 0, job->attempts + 1);
+        job_finish(engine, job, (struct slice){0});
+        return;
+    }
+    struct lease *lease = lease_new(engine, want, job, token);
+    write_job(engine, out, job, token, lease->length_us, job->attempts + 1);
+    job_run(engine, job, lease, later(engine->now_us, lease->length_us));
+}
+
+static void write_finished(struct out *out, struct slice finished)
+{
+    if (finished.at != NULL) {
+        WRITE(out, json, "finished", finished);
+    }
+}
+
+/* As many jobs as are there, up to the maximum; `first` is the first. The
+ * batch that the answer must wait for, or 0. */
+static uint64_t write_jobs(struct engine *engine, const struct want *want,
+                           struct out *out, struct job *first, uint64_t token)
+{
+    size_t start = out->len;
+    bool early = true;
+    size_t count = 0;
+    for (struct job *job = first; job != NULL && count < want->max;
+         job = first_of(want), count++) {
+        size_t size = job->body_len + JOB_JSON_BYTES;
+        if (count > 0 &&
+            out->len - start + size > engine->options.message_max) {
+            break;
+        }
+        early = early && told_early(engine, job) &&
+                (!want->take || !queue_is_durable(engine, job->set->queue));
+        hand_out(engine, want, out, job, token);
+    }
+    return early ? change_batch_numbers(engine) : change_batch_seen(engine);
+}
+
+static void write_served(struct engine *engine, const struct want *want,
+                         struct out *out, struct job *first, uint64_t *batch)
+{
+    uint64_t token = next_token(engine);
+    write_begin_object(out);
+    write_key(out, SLICE("jobs"));
+    write_begin_array(out);
+    *batch = write_jobs(engine, want, out, first, token);
+    write_end_array(out);
+    write_finished(out, want->finished);
+    write_end_object(out);
+    if (!want->take) {
+        session_keep_token(engine, want->to, token, want->finished);
+    }
+}
+
+/* Begins with the first job that may run; false: there is none. Taking jobs
+ * finishes them, and whoever waits for that is answered meanwhile: so that
+ * answer is written aside. */
+static bool serve(struct engine *engine, const struct want *want,
+                  uint64_t *batch)
+{
+    struct job *first = first_of(want);
+    if (first == NULL) {
+        return false;
+    }
+    if (!want->take) {
+        write_served(engine, want, reply_begin(engine, want->to), first, batch);
+        return true;
+    }
+    struct out aside;
+    out_init(&aside);
+    write_served(engine, want, &aside, first, batch);
+    write_json(reply_begin(engine, want->to),
+               (struct slice){aside.at, aside.len});
+    out_fini(&aside);
+    return true;
+}
+
+static struct want want_of(const struct waiter *waiter)
+{
+    const struct wait_get *get = &waiter->u.get;
+    struct want want = {.to = &waiter->to,
+                        .queues_count = waiter->links_count,
+                        .max = get->max,
+                        .lease_us = get->lease_us,
+                        .take = get->take,
+                        .detached = get->detached,
+                        .finished = get->finished};
+    for (size_t i = 0; i < waiter->links_count; i++) {
+        want.queues[i] =
+            CONTAINER_OF(waiter->links[i].list, struct queue, getters);
+    }
+    return want;
+}
+
+bool get_serve(struct engine *engine, struct queue *queue)
+{
+    struct waiter *waiter = waiter_first(&queue->getters);
+    if (waiter == NULL || queue_next(queue) == NULL) {
+        return false;
+    }
+    struct want want = want_of(waiter);
+    uint64_t batch;
+    CHECK(serve(engine, &want, &batch));
+    waiter_reply(engine, waiter, batch);
+    return true;
+}
+
+static bool all_closed(const struct want *want)
+{
+    for (size_t i = 0; i < want->queues_count; i++) {
+        if (!want->queues[i]->closed || queue_unfinished(want->queues[i]) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool get_is_over(const struct waiter *waiter)
+{
+    struct want want = want_of(waiter);
+    return all_closed(&want);
+}
+
+static void write_empty(struct out *out, struct slice finished)
+{
+    write_begin_object(out);
+    write_key(out, SLICE("jobs"));
+    write_begin_array(out);
+    write_end_array(out);
+    write_finished(out, finished);
+    write_end_object(out);
+}
+
+void get_answer_empty(struct engine *engine, struct waiter *take_waiter)
+{
+    struct slice finished = take_waiter->u.get.finished;
+    write_empty(waiter_begin(engine, take_waiter), finished);
+    waiter_reply(engine, take_waiter, 0);
+}
+
+void get_answer_again(struct engine *engine, const struct reply_to *to,
+                      uint64_t token, struct slice finished)
+{
+    struct out *out = reply_begin(engine, to);
+    write_begin_object(out);
+    write_key(out, SLICE("jobs"));
+    write_begin_array(out);
+    struct lease *lease;
+    TAILQ_FOREACH (lease, &to->session->leases, of_session) {
+        if (lease->token == token && !lease->job->set->doomed) {
+            write_job(engine, out, lease->job, token, lease->length_us,
+                      lease->job->attempts);
+        }
+    }
+    write_end_array(out);
+    write_finished(out, finished);
+    write_end_object(out);
+    reply_end(engine, to, change_batch_seen(engine));
+}
+
+/* False: refused. */
+static bool find_queues(struct engine *engine, const struct request *request,
+                        struct want *want)
+{
+    bool one = request->queue.at != NULL;
+    if (one == (request->queues.at != NULL)) {
+        refuse_param(engine, "queue", "give one of `queue` and `queues`");
+        return false;
+    }
+    const struct slice *names = one ? &request->queue : request->queues.at;
+    want->queues_count = one ? 1 : request->queues.count;
+    CHECK(want->queues_count <= NAME_LIST_MAX);
+    for (size_t i = 0; i < want->queues_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (slice_equal(names[i], names[j])) {
+                refuse_param(engine, "queues", "a queue is named twice");
+                return false;
+            }
+        }
+    }
+    for (size_t i = 0; i < want->queues_count; i++) {
+        want->queues[i] = queue_use(engine, names[i]);
+        if (want->queues[i] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_terms(struct engine *engine, const struct request *request)
+{
+    if (request->lease_us == 0) {
+        refuse_param(engine, "lease", "`lease` must be more than 0");
+        return false;
+    }
+    if (request->max == 0) {
+        refuse_param(engine, "max", "`max` must be at least 1");
+        return false;
+    }
+    if (request->take == 1 &&
+        (request->detached == 1 || request->lease_us >= 0)) {
+        refuse_param(engine, "take",
+                     "`take` finishes the job, so there is no lease for "
+                     "`lease` or `detached`");
+        return false;
+    }
+    return true;
+}
+
+/* Nothing is there: waits, or says so. `finished` is given. */
+static void wait_for_job(struct engine *engine, const struct request *request,
+                         const struct want *want)
+{
+    struct slice finished = want->finished;
+    bool over = all_closed(want);
+    if (over && finished.at == NULL) {
+        refuse(engine, ERROR_queue_closed,
+               "the queue is closed, and nothing is left in it");
+        return;
+    }
+    if (over || request->timeout_us == 0) {
+        write_empty(answer_begin(engine), finished);
+        answer_end(engine, want->batch);
+        mem_free((void *)finished.at);
+        return;
+    }
+    struct waiter *waiter =
+        waiter_new(engine, WAITER_GET, want->queues_count, request->timeout_us);
+    if (waiter == NULL) {
+        mem_free((void *)finished.at);
+        return;
+    }
+    waiter->batch = want->batch;
+    waiter->u.get = (struct wait_get){.max = want->max,
+                                      .lease_us = want->lease_us,
+                                      .take = want->take,
+                                      .detached = want->detached,
+                                      .finished = finished};
+    for (size_t i = 0; i < want->queues_count; i++) {
+        waiter_join_line(waiter, &want->queues[i]->getters);
+    }
+}
+
+void method_queue_get(struct engine *engine, struct session *session,
+                      const struct request *request)
+{
+    struct want want = {.to = &engine->current.to,
+                        .max = request->max < 0 ? 1 : (size_t)request->max,
+                        .lease_us = request->lease_us,
+                        .take = request->take == 1,
+                        .detached = request->detached == 1};
+    if (!check_terms(engine, request) ||
+        !find_queues(engine, request, &want)) {
+        return;
+    }
+    if (request->has_done &&
+        ((request->timeout_us != 0 && first_of(&want) == NULL &&
+          waiter_refused(engine)) ||
+         !finish_part(engine, session, &request->done, &want.finished,
+                      &want.batch))) {
+        return;
+    }
+    uint64_t batch;
+    queues_settle(engine); /* what `done` made room for goes to others first */
+    if (!serve(engine, &want, &batch)) {
+        wait_for_job(engine, request, &want);
+        return;
+    }
+    if (batch < want.batch) {
+        batch = want.batch;
+    }
+    reply_end(engine, want.to, batch);
+    mem_free((void *)want.finished.at);
+}

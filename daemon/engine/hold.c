@@ -1,0 +1,140 @@
+#include "daemon/engine/core.h"
+
+struct hold *hold_new(struct engine *engine, enum hold_kind kind,
+                      struct session *session, void *object,
+                      struct holds *of_object, uint64_t token, size_t count)
+{
+    struct hold *hold = mem_zalloc(sizeof(*hold));
+    hold->kind = kind;
+    hold->session = session;
+    hold->object = object;
+    hold->token = token;
+    hold->count = count;
+    hold->since_us = engine->now_us;
+    TAILQ_INSERT_TAIL(of_object, hold, of_object);
+    TAILQ_INSERT_TAIL(&session->holds, hold, of_session);
+    if (session->grace_us > 0) {
+        hold->id = next_object_id(engine);
+    }
+    return hold;
+}
+
+void hold_changed(struct engine *engine, struct hold *hold)
+{
+    if (hold->id != 0 && !engine->options.forgetful) {
+        change_mark(engine, ROW_hold, hold, &hold->saved);
+    }
+}
+
+void hold_end(struct engine *engine, struct hold *take_hold,
+              struct holds *of_object)
+{
+    TAILQ_REMOVE(of_object, take_hold, of_object);
+    TAILQ_REMOVE(&take_hold->session->holds, take_hold, of_session);
+    change_gone(engine, ROW_hold, take_hold->id, &take_hold->saved);
+    mem_free(take_hold);
+}
+
+void hold_release(struct engine *engine, struct hold *hold)
+{
+    switch (hold->kind) {
+    case HOLD_LOCK:
+        lock_hold_release(engine, hold);
+        break;
+    case HOLD_PERMITS:
+        semaphore_hold_release(engine, hold);
+        break;
+    case HOLD_KINDS:
+        CHECK(false);
+    }
+}
+
+static struct named *object_of(const struct hold *hold)
+{
+    return hold->kind == HOLD_LOCK ? &((struct lock *)hold->object)->named
+                                   : &((struct semaphore *)hold->object)->named;
+}
+
+struct row_hold hold_row(const struct hold *hold)
+{
+    struct row_hold row = {.id = hold->id,
+                           .session = hold->session->id,
+                           .kind = hold->kind,
+                           .object = object_of(hold)->name,
+                           .token = hold->token,
+                           .count = hold->count,
+                           .since_us = hold->since_us};
+    if (hold->kind == HOLD_LOCK) {
+        row.owner = ((struct lock *)hold->object)->owner;
+    }
+    return row;
+}
+
+bool hold_load(struct engine *engine, const struct row_hold *row)
+{
+    struct session *session = session_of_id(engine, row->session);
+    if (session == NULL || row->object.at == NULL || row->token == 0 ||
+        row->count == 0 || row->kind >= HOLD_KINDS) {
+        return false;
+    }
+    struct hold *hold = row->kind == HOLD_LOCK
+                            ? lock_load_hold(engine, session, row)
+                            : semaphore_load_hold(engine, session, row);
+    if (hold == NULL) {
+        return false;
+    }
+    hold->id = row->id;
+    hold->since_us = row->since_us;
+    hold->saved.on_disk = true;
+    return true;
+}
+
+void session_write(struct out *out, const struct session *session)
+{
+    WRITE(out, integer, "session", (int64_t)session->id);
+    if (session->client.at != NULL) {
+        WRITE(out, string, "client", session->client);
+    }
+    if (session->conn != 0) {
+        WRITE(out, integer, "pid", session->peer.pid);
+    }
+    WRITE(out, integer, "uid", session->peer.uid);
+    WRITE(out, flag, "away", session->conn == 0);
+}
+
+void hold_write(const struct engine *engine, struct out *out,
+                const struct hold *hold)
+{
+    write_begin_object(out);
+    session_write(out, hold->session);
+    WRITE(out, seconds, "since", wire_time_us(engine, hold->since_us));
+    WRITE(out, integer, "token", (int64_t)hold->token);
+    WRITE(out, integer, "count", (int64_t)hold->count);
+    write_end_object(out);
+}
+
+void waiter_write(const struct engine *engine, struct out *out,
+                  const struct waiter *waiter)
+{
+    write_begin_object(out);
+    session_write(out, waiter->session);
+    WRITE(out, seconds, "since", wire_time_us(engine, waiter->since_us));
+    write_end_object(out);
+}
+
+void waiters_write(const struct engine *engine, struct out *out,
+                   const struct waiter_list *list)
+{
+    size_t shown = 0;
+    const struct waiter_link *link;
+    WRITE(out, integer, "waiters", (int64_t)list->count);
+    write_key(out, SLICE("waiting"));
+    write_begin_array(out);
+    TAILQ_FOREACH (link, &list->line, entry) {
+        if (shown++ == WAITERS_SHOWN_MAX) {
+            break;
+        }
+        waiter_write(engine, out, link->waiter);
+    }
+    write_end_array(out);
+}

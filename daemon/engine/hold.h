@@ -1,0 +1,63 @@
+/*
+ * A hold: what a session holds of a lock (levels) or of a bounded semaphore
+ * (permits).
+ *
+ * It ends with its session. Of a session with grace it is a row, written before
+ * the grant is answered, so that after a restart the lock is still held by the
+ * session that may come back.
+ */
+#ifndef SYNCD_ENGINE_HOLD_H
+#define SYNCD_ENGINE_HOLD_H
+
+#include "daemon/engine/change.h"
+#include "daemon/engine/containers.h"
+
+struct engine;
+struct out;
+struct session;
+
+enum hold_kind { HOLD_LOCK, HOLD_PERMITS, HOLD_KINDS };
+
+struct hold {
+    enum hold_kind kind;
+    uint64_t id; /* of the row; 0: its session has no grace */
+    struct session *session;
+    void *object; /* struct lock or struct semaphore */
+    uint64_t token;
+    size_t count; /* levels, or permits */
+    int64_t since_us;
+    struct saved saved;
+    TAILQ_ENTRY(hold) of_object;
+    TAILQ_ENTRY(hold) of_session;
+};
+
+TAILQ_HEAD(holds, hold);
+
+/* A new hold at the end of both lists. */
+struct hold *hold_new(struct engine *engine, enum hold_kind kind,
+                      struct session *session, void *object,
+                      struct holds *of_object, uint64_t token, size_t count);
+
+/* Its count has changed. */
+void hold_changed(struct engine *engine, struct hold *hold);
+
+/* Out of both lists, and freed. */
+void hold_end(struct engine *engine, struct hold *take_hold,
+              struct holds *of_object);
+
+/* Its session ends: given back to lock.c or semaphore.c. */
+void hold_release(struct engine *engine, struct hold *hold);
+
+bool hold_load(struct engine *engine, const struct row_hold *row);
+struct row_hold hold_row(const struct hold *hold);
+
+/* Who holds it: session, client, pid, uid, since, token, count. */
+void hold_write(const struct engine *engine, struct out *out,
+                const struct hold *hold);
+
+/* Who waits: session, client, pid, uid, since. */
+struct waiter;
+void waiter_write(const struct engine *engine, struct out *out,
+                  const struct waiter *waiter);
+
+#endif

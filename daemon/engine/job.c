@@ -1,0 +1,680 @@
+/*
+ * Moves jobs between their states, and knows what a job is worth and for how
+ * long. Nobody else puts a job into a set or takes one out.
+ */
+#include "daemon/engine/core.h"
+
+static int job_compare(const struct job *a, const struct job *b)
+{
+    if (a->rank != b->rank) {
+        return a->rank < b->rank ? -1 : 1;
+    }
+    if (a->id == b->id) {
+        return 0;
+    }
+    bool first = a->id < b->id;
+    return first != a->set->lifo ? -1 : 1;
+}
+
+TREE_GENERATE(job_tree, job, entry, job_compare)
+
+/* The drawing in job.h. HELD is left and entered by events and stages. */
+static const bool moves[JOB_STATES][JOB_STATES] = {
+    [JOB_HELD] = {[JOB_DELAYED] = true, [JOB_READY] = true},
+    [JOB_DELAYED] = {[JOB_READY] = true},
+    [JOB_READY] = {[JOB_RUNNING] = true, [JOB_DONE] = true},
+    [JOB_RUNNING] = {[JOB_DELAYED] = true,
+                     [JOB_READY] = true,
+                     [JOB_DONE] = true,
+                     [JOB_DEAD] = true},
+    [JOB_DONE] = {false},
+    [JOB_DEAD] = {false}, /* job_revive is its one way out */
+};
+
+/* Are ranks of this state times at which something happens? */
+static bool is_timed(enum job_state state)
+{
+    return state == JOB_DELAYED || state == JOB_RUNNING || state == JOB_DONE;
+}
+
+static bool is_unfinished(enum job_state state)
+{
+    return state != JOB_DONE && state != JOB_DEAD;
+}
+
+void job_set_init(struct job_set *set, struct queue *queue,
+                  enum job_state state)
+{
+    *set = (struct job_set){.queue = queue, .state = state};
+    RB_INIT(&set->tree);
+    set->lifo = state == JOB_READY && queue->terms.lifo;
+    set->timer.kind = TIMER_JOB_SET;
+}
+
+struct job *job_set_first(const struct job_set *set)
+{
+    struct job_tree tree = set->tree; /* RB_MIN only reads */
+    return RB_MIN(job_tree, &tree);
+}
+
+struct job *job_set_next(struct job *job)
+{
+    return RB_NEXT(job_tree, unused, job);
+}
+
+/* Order of numbers as order of integers: negative ones have their bits turned
+ * so that a greater magnitude comes first. */
+static int64_t rank_of(double priority)
+{
+    double number = priority + 0.0; /* -0 is 0 */
+    int64_t bits;
+    memcpy(&bits, &number, sizeof(bits));
+    return bits < 0 ? bits ^ INT64_MAX : bits;
+}
+
+static size_t job_size(const struct job *job)
+{
+    return sizeof(*job) + job->body_len + 16;
+}
+
+enum job_state job_state(const struct job *job)
+{
+    return job->set->state;
+}
+
+struct queue *job_queue(const struct job *job)
+{
+    return job->set->queue;
+}
+
+double job_priority(const struct job *job)
+{
+    return job->extra == NULL ? 0 : job->extra->priority;
+}
+
+int64_t job_lease_us(const struct job *job)
+{
+    return job->extra != NULL && job->extra->lease_us >= 0
+               ? job->extra->lease_us
+               : job->set->queue->terms.lease_us;
+}
+
+int64_t job_max_attempts(const struct job *job)
+{
+    return job->extra != NULL && job->extra->max_attempts >= 0
+               ? job->extra->max_attempts
+               : job->set->queue->terms.max_attempts;
+}
+
+int64_t job_keep_done_us(const struct job *job)
+{
+    return job->extra != NULL && job->extra->keep_done_us >= 0
+               ? job->extra->keep_done_us
+               : job->set->queue->terms.keep_done_us;
+}
+
+struct job_extra *job_extra(struct engine *engine, struct job *job)
+{
+    if (job->extra == NULL) {
+        struct job_extra *extra = mem_zalloc(sizeof(*extra));
+        extra->lease_us = -1;
+        extra->max_attempts = -1;
+        extra->keep_done_us = -1;
+        waiter_list_init(&extra->waiters);
+        job->extra = extra;
+        memory_add(engine, sizeof(*extra));
+    }
+    return job->extra;
+}
+
+/* Replaces an owned text of a job. */
+static void set_text(struct engine *engine, struct slice *text,
+                     struct slice value)
+{
+    memory_sub(engine, text->len);
+    change_free(engine, (void *)text->at);
+    *text = slice_copy(value);
+    memory_add(engine, text->len);
+}
+
+static struct job *job_alloc(struct engine *engine, struct slice body)
+{
+    struct job *job = mem_alloc(sizeof(*job) + body.len);
+    memset(job, 0, sizeof(*job));
+    CHECK(body.len <= UINT32_MAX);
+    job->body_len = (uint32_t)body.len;
+    memcpy(job->body, body.at, body.len);
+    memory_add(engine, job_size(job));
+    return job;
+}
+
+struct job *job_new(struct engine *engine, const struct put_item *item)
+{
+    struct job *job = job_alloc(engine, item->body);
+    if (item->key.at != NULL || item->priority != 0 || item->lease_us >= 0 ||
+        item->max_attempts >= 0 || item->keep_done_us >= 0) {
+        struct job_extra *extra = job_extra(engine, job);
+        set_text(engine, &extra->key, item->key);
+        extra->priority = item->priority;
+        extra->lease_us = item->lease_us;
+        extra->max_attempts = item->max_attempts;
+        extra->keep_done_us = item->keep_done_us;
+    }
+    return job;
+}
+
+/* Its memory; it stands nowhere any more. */
+static void job_free(struct engine *engine, struct job *job)
+{
+    memory_sub(engine, job_size(job));
+    if (job->extra != NULL) {
+        struct job_extra *extra = job->extra;
+        set_text(engine, &extra->key, (struct slice){0});
+        set_text(engine, &extra->error, (struct slice){0});
+        set_text(engine, &extra->result, (struct slice){0});
+        set_text(engine, &extra->progress, (struct slice){0});
+        memory_sub(engine, sizeof(*extra));
+        mem_free(extra);
+    }
+    change_free(engine, job);
+}
+
+void job_discard(struct engine *engine, struct job *take_job)
+{
+    CHECK(take_job->set == NULL && take_job->id == 0);
+    job_free(engine, take_job);
+}
+
+/* Into a set, and out of one. */
+
+static void link_job(struct engine *engine, struct job *job,
+                     struct job_set *set, int64_t rank)
+{
+    CHECK(job->set == NULL);
+    job->set = set;
+    job->rank = rank;
+    CHECK(RB_INSERT(job_tree, &set->tree, job) == NULL);
+    set->count++;
+    set->bytes += job->body_len;
+    if (is_timed(set->state) && !set->doomed &&
+        (!timer_armed(&set->timer) || rank < set->timer.due_us)) {
+        timer_arm(&engine->timers, &set->timer, rank);
+    }
+}
+
+static void unlink_job(struct job *job)
+{
+    struct job_set *set = job->set;
+    RB_REMOVE(job_tree, &set->tree, job);
+    set->count--;
+    set->bytes -= job->body_len;
+    set->queue->retrying -= set->retried;
+    job->set = NULL;
+}
+
+static void end_lease(struct job *job)
+{
+    struct lease *lease = job->lease;
+    if (lease == NULL) {
+        return;
+    }
+    if (lease->session != NULL) {
+        TAILQ_REMOVE(&lease->session->leases, lease, of_session);
+    }
+    mem_free(lease);
+    job->lease = NULL;
+}
+
+static void unkey(struct queue *queue, struct job *job)
+{
+    if (job->extra != NULL && job->extra->by_key.tbl != NULL) {
+        HASH_DELETE(by_key, queue->keys, job->extra);
+        job->extra->by_key.tbl = NULL;
+    }
+}
+
+static void rekey(struct queue *queue, struct job *job)
+{
+    if (job->extra != NULL && job->extra->key.at != NULL &&
+        job->extra->by_key.tbl == NULL) {
+        job->extra->job = job;
+        HASH_ADD_KEYPTR(by_key, queue->keys, job->extra->key.at,
+                        (unsigned)job->extra->key.len, job->extra);
+    }
+}
+
+static void mark(struct engine *engine, struct job *job)
+{
+    struct queue *queue = job->set->queue;
+    if (queue_is_durable(engine, queue)) {
+        queue_save(engine, queue);
+        change_mark(engine, ROW_job, job, &job->saved);
+        job->changed = true;
+    }
+}
+
+/* The one function that moves a job from state to state. */
+static void move(struct engine *engine, struct job *job, enum job_state state,
+                 int64_t rank)
+{
+    struct queue *queue = job->set->queue;
+    CHECK(moves[job->set->state][state]);
+    CHECK((job->lease != NULL) == (job->set->state == JOB_RUNNING) ||
+          state == JOB_RUNNING);
+    unlink_job(job);
+    if (state != JOB_RUNNING) {
+        end_lease(job);
+    }
+    link_job(engine, job, queue->sets[state], rank);
+    if (is_unfinished(state)) {
+        rekey(queue, job);
+    } else {
+        unkey(queue, job);
+    }
+    queue_touch(engine, queue);
+}
+
+void job_enter(struct engine *engine, struct job *job, struct queue *queue,
+               int64_t delay_us)
+{
+    job->id = next_job_id(engine);
+    job->put_at_us = engine->now_us;
+    index_add(&engine->jobs, job->id, job);
+    if (delay_us > 0) {
+        link_job(engine, job, queue->sets[JOB_DELAYED],
+                 later(engine->now_us, delay_us));
+    } else {
+        link_job(engine, job, queue->sets[JOB_READY],
+                 rank_of(job_priority(job)));
+    }
+    rekey(queue, job);
+    mark(engine, job);
+    job->changed = false;
+    engine->counters.put++;
+    queue_touch(engine, queue);
+}
+
+struct job *job_find(const struct engine *engine, uint64_t id)
+{
+    struct job *job = index_find(&engine->jobs, id);
+    return job == NULL || job->set->doomed ? NULL : job;
+}
+
+struct job *job_of_key(struct engine *engine, struct queue *queue,
+                       struct slice key)
+{
+    struct job_extra *extra;
+    (void)engine;
+    HASH_FIND(by_key, queue->keys, key.at, (unsigned)key.len, extra);
+    if (extra == NULL) {
+        return NULL;
+    }
+    if (extra->job->set->doomed) {
+        unkey(queue, extra->job); /* it is gone already, but for its memory */
+        return NULL;
+    }
+    return extra->job;
+}
+
+void job_run(struct engine *engine, struct job *job, struct lease *take_lease,
+             int64_t until_us)
+{
+    histogram_add(&engine->counters.wait, engine->now_us - job->put_at_us);
+    job->lease = take_lease;
+    job->attempts++;
+    move(engine, job, JOB_RUNNING, until_us);
+    if (take_lease->kept) {
+        mark(engine, job);
+    }
+}
+
+void job_extend(struct engine *engine, struct job *job, int64_t until_us)
+{
+    struct job_set *set = job->set;
+    CHECK(set->state == JOB_RUNNING);
+    unlink_job(job);
+    link_job(engine, job, set, until_us);
+}
+
+void job_back(struct engine *engine, struct job *job, int64_t delay_us)
+{
+    if (delay_us > 0) {
+        move(engine, job, JOB_DELAYED, later(engine->now_us, delay_us));
+    } else {
+        move(engine, job, JOB_READY, rank_of(job_priority(job)));
+    }
+    mark(engine, job);
+}
+
+void job_due(struct engine *engine, struct job *job)
+{
+    move(engine, job, JOB_READY, rank_of(job_priority(job)));
+}
+
+/* Answers everyone who waits for the job to be finished. */
+static void answer_waiters(struct engine *engine, struct job *job)
+{
+    if (job->extra == NULL) {
+        return;
+    }
+    struct waiter *waiter;
+    while ((waiter = waiter_first(&job->extra->waiters)) != NULL) {
+        job_answer_wait(engine, waiter);
+    }
+}
+
+/* Out of everything, and freed. */
+static void vanish(struct engine *engine, struct job *job)
+{
+    struct job_set *set = job->set;
+    struct queue *queue = set->queue;
+    unkey(queue, job);
+    unlink_job(job);
+    end_lease(job);
+    index_remove(&engine->jobs, job->id);
+    change_gone(engine, ROW_job, job->id, &job->saved);
+    job_free(engine, job);
+    queue_touch(engine, queue);
+}
+
+void job_finish(struct engine *engine, struct job *job, struct slice result)
+{
+    struct queue *queue = job->set->queue;
+    int64_t keep_us = job_keep_done_us(job);
+    bool awaited = job->extra != NULL && job->extra->waiters.count > 0;
+    if (job->lease != NULL) {
+        histogram_add(&engine->counters.run,
+                      engine->now_us - job->lease->began_us);
+    }
+    engine->counters.done++;
+    rate_add(&queue->done_rate, engine->now_us, 1);
+    if (keep_us <= 0 && !awaited) {
+        vanish(engine, job);
+        return;
+    }
+    struct job_extra *extra = job_extra(engine, job);
+    set_text(engine, &extra->result, result);
+    extra->finished_at_us = engine->now_us;
+    extra->keep_done_us = keep_us;
+    move(engine, job, JOB_DONE, later(engine->now_us, keep_us));
+    if (keep_us <= 0) {
+        change_gone(engine, ROW_job, job->id, &job->saved);
+        answer_waiters(engine, job);
+        vanish(engine, job);
+        return;
+    }
+    mark(engine, job);
+    answer_waiters(engine, job);
+}
+
+void job_die(struct engine *engine, struct job *job)
+{
+    job_extra(engine, job)->finished_at_us = engine->now_us;
+    engine->counters.died++;
+    move(engine, job, JOB_DEAD, engine->now_us);
+    mark(engine, job);
+    answer_waiters(engine, job);
+}
+
+/* The key of a dead job is free: somebody else may have it by now. */
+bool job_key_taken(struct engine *engine, const struct job *job)
+{
+    return job->extra != NULL && job->extra->key.at != NULL &&
+           job->extra->by_key.tbl == NULL &&
+           job_of_key(engine, job->set->queue, job->extra->key) != NULL;
+}
+
+void job_revive(struct engine *engine, struct job *job)
+{
+    struct queue *queue = job->set->queue;
+    CHECK(job->set->state == JOB_DEAD || job->set->retried);
+    CHECK(!job_key_taken(engine, job));
+    job->attempts = 0;
+    job->crashes = 0;
+    job_extra(engine, job)->finished_at_us = 0;
+    unlink_job(job);
+    link_job(engine, job, queue->sets[JOB_READY], rank_of(job_priority(job)));
+    rekey(queue, job);
+    mark(engine, job);
+    queue_touch(engine, queue);
+}
+
+void job_stay_dead(struct engine *engine, struct job *job)
+{
+    struct queue *queue = job->set->queue;
+    CHECK(job->set->retried);
+    unlink_job(job);
+    link_job(engine, job, queue->sets[JOB_DEAD], job->extra->finished_at_us);
+    queue_touch(engine, queue);
+}
+
+void job_remove(struct engine *engine, struct job *job)
+{
+    if (job->extra != NULL) {
+        struct waiter *waiter;
+        while ((waiter = waiter_first(&job->extra->waiters)) != NULL) {
+            job_answer_cancelled(engine, waiter);
+        }
+    }
+    vanish(engine, job);
+}
+
+void job_set_error(struct engine *engine, struct job *job, struct slice error)
+{
+    set_text(engine, &job_extra(engine, job)->error, error);
+}
+
+void job_set_progress(struct engine *engine, struct job *job,
+                      struct slice progress)
+{
+    set_text(engine, &job_extra(engine, job)->progress, progress);
+}
+
+void job_crashed(struct engine *engine, struct job *job, struct slice why)
+{
+    if (job->set->doomed) {
+        end_lease(job); /* its memory is given back by the sweep */
+        return;
+    }
+    int64_t max_attempts = job_max_attempts(job);
+    job->crashes++;
+    engine->counters.crashed++;
+    job_set_error(engine, job, why);
+    if (max_attempts > 0 && (int64_t)job->attempts >= max_attempts) {
+        job_die(engine, job);
+    } else {
+        job_back(engine, job, 0);
+    }
+}
+
+void job_set_due(struct engine *engine, struct job_set *set)
+{
+    struct job *job;
+    for (int i = 0; i < SLICE_JOBS; i++) {
+        job = job_set_first(set);
+        if (job == NULL || job->rank > engine->now_us) {
+            break;
+        }
+        if (set->state == JOB_DELAYED) {
+            job_due(engine, job);
+        } else if (set->state == JOB_RUNNING) {
+            job_crashed(engine, job, SLICE("\"its lease expired\""));
+        } else {
+            CHECK(set->state == JOB_DONE);
+            vanish(engine, job);
+        }
+    }
+    job = job_set_first(set);
+    if (job != NULL) {
+        timer_arm(&engine->timers, &set->timer, job->rank);
+    }
+}
+
+void job_set_rerank(struct engine *engine, struct job_set *set)
+{
+    struct job *job;
+    struct job_set old = *set;
+    struct queue *queue = set->queue;
+    timer_disarm(&engine->timers, &set->timer);
+    job_set_init(set, queue, old.state);
+    while ((job = job_set_first(&old)) != NULL) {
+        RB_REMOVE(job_tree, &old.tree, job);
+        job->set = NULL;
+        link_job(engine, job, set,
+                 later(engine->now_us, job->lease->length_us));
+    }
+}
+
+struct row_job job_row(const struct job *job)
+{
+    const struct job_extra *extra = job->extra;
+    const struct lease *lease = job->lease;
+    bool kept = lease != NULL && lease->kept;
+    struct row_job row = {
+        .id = job->id,
+        .queue = job->set->queue->id,
+        .put_at_us = job->put_at_us,
+        .body = {job->body, job->body_len},
+        .state = job->set->state,
+        .attempts = job->attempts,
+        .crashes = job->crashes,
+        .lease_us = -1,
+        .max_attempts = -1,
+        .keep_done_us = -1,
+    };
+    if (extra != NULL) {
+        row.priority = extra->priority;
+        row.key = extra->key;
+        row.lease_us = extra->lease_us;
+        row.max_attempts = extra->max_attempts;
+        row.keep_done_us = extra->keep_done_us;
+        row.error = extra->error;
+        row.result = extra->result;
+    }
+    switch (job->set->state) {
+    case JOB_RUNNING:
+        if (!kept) { /* after a restart it is as if it had not been tried */
+            row.state = JOB_READY;
+            row.attempts--;
+            break;
+        }
+        row.rank_us = job->rank;
+        row.lease_session = lease->session == NULL ? 0 : lease->session->id;
+        row.lease_token = lease->token;
+        row.lease_uid = lease->uid;
+        row.lease_length_us = lease->length_us;
+        break;
+    case JOB_DELAYED:
+        row.rank_us = job->rank;
+        break;
+    case JOB_DONE:
+    case JOB_DEAD:
+        row.rank_us = extra->finished_at_us;
+        break;
+    case JOB_READY:
+    case JOB_HELD:
+    case JOB_STATES:
+        break;
+    }
+    return row;
+}
+
+/* The lease of a job that was running; NULL: its session is not there. */
+static struct lease *load_lease(struct engine *engine,
+                                const struct row_job *row, struct job *job)
+{
+    struct session *session = session_of_id(engine, row->lease_session);
+    if (row->lease_token == 0 || (row->lease_session != 0 && session == NULL)) {
+        return NULL;
+    }
+    struct lease *lease = mem_zalloc(sizeof(*lease));
+    lease->job = job;
+    lease->session = session;
+    lease->token = row->lease_token;
+    lease->length_us = row->lease_length_us;
+    lease->began_us = engine->now_us;
+    lease->uid = (uint32_t)row->lease_uid;
+    lease->kept = true;
+    lease->detached = session == NULL;
+    if (session != NULL) {
+        TAILQ_INSERT_TAIL(&session->leases, lease, of_session);
+    }
+    return lease;
+}
+
+/* Where a loaded job stands; a running one without its session is ready. */
+static enum job_state loaded_state(struct engine *engine, struct job *job,
+                                   const struct row_job *row)
+{
+    enum job_state state = (enum job_state)row->state;
+    if (state == JOB_RUNNING) {
+        job->lease = load_lease(engine, row, job);
+        if (job->lease == NULL) {
+            job->attempts -= job->attempts > 0;
+            return JOB_READY;
+        }
+    }
+    return state;
+}
+
+static int64_t loaded_rank(struct engine *engine, struct job *job,
+                           const struct row_job *row, enum job_state state)
+{
+    if (state == JOB_READY || state == JOB_HELD) {
+        return rank_of(row->priority);
+    }
+    if (state == JOB_DONE || state == JOB_DEAD) {
+        job_extra(engine, job)->finished_at_us = row->rank_us;
+    }
+    if (state == JOB_DONE) {
+        return later(row->rank_us, row->keep_done_us);
+    }
+    return row->rank_us;
+}
+
+static bool plausible(const struct engine *engine, const struct row_job *row)
+{
+    return row->id > 0 && row->id < engine->job_ids.next &&
+           row->body.at != NULL && row->state < JOB_STATES &&
+           row->put_at_us >= 0 && row->rank_us >= 0 &&
+           row->attempts <= UINT32_MAX && row->crashes <= UINT32_MAX &&
+           (row->state != JOB_DONE || row->keep_done_us >= 0) &&
+           index_find(&engine->jobs, row->id) == NULL;
+}
+
+bool job_load(struct engine *engine, const struct row_job *row)
+{
+    struct queue *queue = queue_of_id(engine, row->queue);
+    if (queue == NULL || !plausible(engine, row)) {
+        return false;
+    }
+    struct put_item item = {.body = row->body,
+                            .key = row->key,
+                            .priority = row->priority,
+                            .lease_us = row->lease_us,
+                            .max_attempts = row->max_attempts,
+                            .keep_done_us = row->keep_done_us};
+    struct job *job = job_new(engine, &item);
+    job->id = row->id;
+    job->put_at_us = row->put_at_us;
+    job->attempts = (uint32_t)row->attempts;
+    job->crashes = (uint32_t)row->crashes;
+    job->saved.on_disk = true;
+    if (row->error.at != NULL) {
+        job_set_error(engine, job, row->error);
+    }
+    if (row->result.at != NULL) {
+        set_text(engine, &job_extra(engine, job)->result, row->result);
+    }
+    index_add(&engine->jobs, job->id, job);
+    enum job_state state = loaded_state(engine, job, row);
+    link_job(engine, job, queue->sets[state],
+             loaded_rank(engine, job, row, state));
+    if (is_unfinished(state)) {
+        rekey(queue, job);
+    }
+    if (row->put_at_us > engine->now_us) {
+        engine->now_us = row->put_at_us; /* time does not go back */
+    }
+    return true;
+}

@@ -1,0 +1,194 @@
+/*
+ * A job: one thing to be done, and where it is in its life.
+ *
+ *            put
+ *             |            +--------------------- backoff ------+
+ *             v            v                                    |
+ *   HELD --> DELAYED --> READY --- get ---> RUNNING --- fail ---+
+ *    (events, stages)      ^                  | |               |
+ *                          +-- consumer died -+ +-- done        | tries
+ *                          |   lease expired        |           | used up
+ *                          |                        v           v
+ *                          +------- retry --------------------DEAD
+ *                                                 DONE
+ *
+ * A job that is done and not to be kept, cancelled, purged, or done and kept
+ * long enough, is gone. What holds in each state:
+ *
+ *   HELD     counts as unfinished; nobody can get it
+ *   DELAYED  rank = when it becomes ready
+ *   READY    rank = its priority; the first of (rank, id) is handed out next
+ *   RUNNING  rank = the end of its lease; has a lease, in no other state
+ *   DONE     rank = until when it can be looked up
+ *   DEAD     rank = since when
+ *
+ * The jobs of one queue in one state make a set, ordered by (rank, id). A job
+ * knows its set, and the set knows queue and state: so a whole set can be given
+ * another meaning (purged, retried) in one step, whatever its size, and the
+ * jobs in it are dealt with in slices afterwards (sweep.c).
+ *
+ * Ids are given in the order of acceptance, so the id is the order of arrival.
+ * A job that comes back keeps its id, and with it its place.
+ */
+#ifndef SYNCD_ENGINE_JOB_H
+#define SYNCD_ENGINE_JOB_H
+
+#include "daemon/engine/change.h"
+#include "daemon/engine/containers.h"
+#include "daemon/engine/timer.h"
+#include "daemon/engine/waiter.h"
+#include "proto/request.h"
+
+struct engine;
+struct queue;
+struct session;
+struct out;
+struct job;
+
+/* What most jobs do not have; made when it is first needed. Texts are owned
+ * and freed with change_free. */
+struct job_extra {
+    struct job *job; /* whose it is; set while it is among the keys */
+    struct slice key;
+    double priority;
+    int64_t lease_us;     /* -1: the queue's, as the next two */
+    int64_t max_attempts; /* 0: no limit */
+    int64_t keep_done_us;
+    int64_t finished_at_us;
+    struct slice error;         /* JSON, of the last failure */
+    struct slice result;        /* JSON */
+    struct slice progress;      /* JSON */
+    struct waiter_list waiters; /* job.wait */
+    UT_hash_handle by_key;      /* in the queue, while unfinished and keyed */
+};
+
+/* A job that runs: whose it is, and until when. */
+struct lease {
+    struct job *job;
+    struct session *session; /* NULL: detached, or its session is away */
+    uint64_t token;
+    int64_t length_us;
+    int64_t began_us;
+    uint32_t uid; /* done, fail and extend go by token, for this user */
+    bool kept;    /* outlives a restart: written with the job */
+    bool detached;
+    TAILQ_ENTRY(lease) of_session;
+};
+
+TAILQ_HEAD(lease_list, lease);
+
+struct job {
+    RB_ENTRY(job) entry; /* in its set */
+    struct job_set *set; /* NULL: put, but still waiting for room */
+    uint64_t id;
+    int64_t rank;
+    int64_t put_at_us;
+    struct job_extra *extra; /* owned; mostly NULL */
+    struct lease *lease;     /* owned; while it runs */
+    struct saved saved;
+    bool changed; /* the last change of its row was not its put */
+    uint32_t body_len;
+    uint32_t attempts; /* tries begun that count */
+    uint32_t crashes;  /* tries that ended with the consumer or the lease */
+    char body[];       /* JSON */
+};
+
+RB_HEAD(job_tree, job);
+
+/*
+ * The jobs of one queue in one state. A set that is doomed (purged, of a
+ * deleted queue) is out of reach: for everyone its jobs are gone already.
+ */
+struct job_set {
+    struct job_tree tree;
+    struct queue *queue;
+    enum job_state state;
+    bool lifo;    /* among equal ranks the greatest id is first */
+    bool doomed;  /* no more than memory to be given back */
+    bool retried; /* dead jobs on their way to being ready (sweep.c) */
+    size_t count;
+    size_t bytes;       /* of bodies */
+    struct timer timer; /* armed no later than the first rank, if ranks are
+                           times */
+};
+
+void job_set_init(struct job_set *set, struct queue *queue,
+                  enum job_state state);
+
+/* The first of its order; NULL if it is empty. */
+struct job *job_set_first(const struct job_set *set);
+
+/* The one behind it in its set; NULL at the end. */
+struct job *job_set_next(struct job *job);
+
+/* After a restart the leases of a set of running jobs begin anew. */
+void job_set_rerank(struct engine *engine, struct job_set *set);
+
+/* A new job in no set yet and without an id. */
+struct job *job_new(struct engine *engine, const struct put_item *item);
+
+/* One that never came into a set. */
+void job_discard(struct engine *engine, struct job *take_job);
+
+/* Gives it its id and its first place. */
+void job_enter(struct engine *engine, struct job *job, struct queue *queue,
+               int64_t delay_us);
+
+/* As it was loaded. False: it makes no sense. */
+bool job_load(struct engine *engine, const struct row_job *row);
+
+/* The job with that id that is not gone; NULL if there is none. */
+struct job *job_find(const struct engine *engine, uint64_t id);
+
+enum job_state job_state(const struct job *job);
+struct queue *job_queue(const struct job *job);
+double job_priority(const struct job *job);
+int64_t job_lease_us(const struct job *job);
+int64_t job_max_attempts(const struct job *job);
+int64_t job_keep_done_us(const struct job *job);
+struct job_extra *job_extra(struct engine *engine, struct job *job);
+
+/* Moves, each from the states the drawing allows; they touch the queue. */
+void job_run(struct engine *engine, struct job *job, struct lease *take_lease,
+             int64_t until_us);
+void job_extend(struct engine *engine, struct job *job, int64_t until_us);
+/* After a try that failed, or did not count: delay 0 is ready at once. */
+void job_back(struct engine *engine, struct job *job, int64_t delay_us);
+void job_due(struct engine *engine, struct job *job); /* DELAYED: its time */
+/* Done: kept as long as its terms say, or gone. `result` may be absent. */
+void job_finish(struct engine *engine, struct job *job, struct slice result);
+void job_die(struct engine *engine, struct job *job);
+/* Dead, or being retried: ready, tries from 0; unless its key is taken. */
+void job_revive(struct engine *engine, struct job *job);
+bool job_key_taken(struct engine *engine, const struct job *job);
+/* Being retried, but its key is taken: dead again. */
+void job_stay_dead(struct engine *engine, struct job *job);
+/* Gone from any state; whoever waits for it is told `cancelled`. */
+void job_remove(struct engine *engine, struct job *job);
+
+/* A try ended with its consumer or its lease: ready again, or dead. */
+void job_crashed(struct engine *engine, struct job *job, struct slice why);
+
+void job_set_error(struct engine *engine, struct job *job, struct slice error);
+void job_set_progress(struct engine *engine, struct job *job,
+                      struct slice progress);
+
+/* The job a key stands for: unfinished, of that queue; NULL if there is none.
+ */
+struct job *job_of_key(struct engine *engine, struct queue *queue,
+                       struct slice key);
+
+/* What is due in this set at the engine's time, at most SLICE_JOBS of them. */
+void job_set_due(struct engine *engine, struct job_set *set);
+
+/* Its row; texts are borrowed from the job. */
+struct row_job job_row(const struct job *job);
+
+/* Tells a waiter that the job is gone unfinished (job_methods.c). */
+void job_answer_cancelled(struct engine *engine, struct waiter *take_waiter);
+
+/* As in job.show. */
+void job_write(const struct engine *engine, struct out *out,
+               const struct job *job);
+
+#endif

@@ -1,0 +1,393 @@
+#include "daemon/engine/lock.h"
+
+#include "daemon/engine/core.h"
+#include "daemon/engine/deadlock.h"
+
+#include <stdio.h>
+
+static struct lock *lock_of(struct named *named)
+{
+    return CONTAINER_OF(named, struct lock, named);
+}
+
+static struct lock *lock_find(const struct engine *engine, struct slice name)
+{
+    struct named *named = names_find(&engine->locks, name);
+    return named == NULL ? NULL : lock_of(named);
+}
+
+static struct lock *lock_use(struct engine *engine, struct slice name)
+{
+    struct lock *lock = lock_find(engine, name);
+    if (lock == NULL) {
+        lock = mem_zalloc(sizeof(*lock));
+        TAILQ_INIT(&lock->holds);
+        waiter_list_init(&lock->waiters);
+        names_add(&engine->locks, &lock->named, name);
+    }
+    return lock;
+}
+
+static bool is_held(const struct lock *lock)
+{
+    return lock->levels > 0;
+}
+
+/* What nobody holds or waits for is not kept. */
+static void lock_drop_if_unused(struct engine *engine, struct lock *lock)
+{
+    if (!is_held(lock) && lock->waiters.count == 0) {
+        names_remove(engine, &engine->locks, &lock->named);
+        mem_free(lock);
+    }
+}
+
+bool owner_within(struct slice inner, struct slice outer)
+{
+    return slice_equal(inner, outer) ||
+           (inner.len > outer.len && slice_begins(inner, outer) &&
+            inner.at[outer.len] == '/');
+}
+
+static struct hold *hold_of(const struct lock *lock,
+                            const struct session *session)
+{
+    struct hold *hold;
+    TAILQ_FOREACH (hold, &lock->holds, of_object) {
+        if (hold->session == session) {
+            break;
+        }
+    }
+    return hold;
+}
+
+/* The session takes `levels` of it, as this owner if it was free. */
+static void take(struct engine *engine, struct lock *lock,
+                 struct session *session, struct slice owner, size_t levels)
+{
+    if (!is_held(lock)) {
+        CHECK(lock->owner.at == NULL);
+        lock->owner = slice_copy(owner);
+        lock->token = next_token(engine);
+    }
+    struct hold *hold = hold_of(lock, session);
+    if (hold == NULL) {
+        hold = hold_new(engine, HOLD_LOCK, session, lock, &lock->holds,
+                        lock->token, levels);
+    } else {
+        hold->count += levels;
+    }
+    lock->levels += levels;
+    hold_changed(engine, hold);
+}
+
+/* May this owner have it now, whoever waits? */
+static bool may_reenter(const struct lock *lock, struct slice owner,
+                        bool reentrant)
+{
+    return reentrant && is_held(lock) && owner_within(owner, lock->owner);
+}
+
+/* What a grant waits for: the row of the hold, and a fresh token. */
+static uint64_t grant_batch(const struct engine *engine,
+                            const struct session *session)
+{
+    return session->grace_us > 0 ? change_batch_seen(engine)
+                                 : change_batch_numbers(engine);
+}
+
+static void write_acquired(struct out *out, const struct lock *lock)
+{
+    write_begin_object(out);
+    WRITE(out, flag, "acquired", true);
+    WRITE(out, integer, "token", (int64_t)lock->token);
+    WRITE(out, integer, "count", (int64_t)lock->levels);
+    write_end_object(out);
+}
+
+static void grant(struct engine *engine, struct lock *lock,
+                  struct waiter *waiter)
+{
+    struct wait_lock *want = &waiter->u.lock;
+    struct session *session = waiter->session;
+    take(engine, lock, session, want->owner, want->levels);
+    struct out *out = waiter_begin(engine, waiter);
+    if (want->condition) {
+        write_begin_object(out);
+        WRITE(out, flag, "notified", want->notified);
+        WRITE(out, integer, "token", (int64_t)lock->token);
+        write_end_object(out);
+    } else {
+        write_acquired(out, lock);
+    }
+    want->granted = true;
+    waiter_reply(engine, waiter, grant_batch(engine, session));
+}
+
+/* The owner's other waiting reentrant requests, and those inside it. */
+static void grant_reentrant(struct engine *engine, struct lock *lock)
+{
+    struct waiter_link *link, *next;
+    TAILQ_FOREACH_SAFE (link, &lock->waiters.line, entry, next) {
+        const struct wait_lock *want = &link->waiter->u.lock;
+        if (may_reenter(lock, want->owner, want->reentrant)) {
+            grant(engine, lock, link->waiter);
+        }
+    }
+}
+
+void lock_settle(struct engine *engine, struct lock *lock)
+{
+    struct waiter *waiter = waiter_first(&lock->waiters);
+    if (!is_held(lock) && waiter != NULL) {
+        bool was_reentrant = lock->reentrant_waiters > 0;
+        grant(engine, lock, waiter);
+        if (was_reentrant) {
+            grant_reentrant(engine, lock);
+        }
+    }
+    lock_drop_if_unused(engine, lock);
+}
+
+void lock_waiter_left(struct engine *engine, struct waiter *waiter)
+{
+    struct wait_lock *want = &waiter->u.lock;
+    want->lock->reentrant_waiters -= want->reentrant;
+    deadlock_forget(engine, waiter);
+    mem_free((void *)want->owner.at);
+    if (!want->granted) {
+        lock_drop_if_unused(engine, want->lock);
+    }
+}
+
+void lock_answer_timeout(struct engine *engine, struct waiter *take_waiter)
+{
+    CHECK(!take_waiter->u.lock.condition);
+    struct out *out = waiter_begin(engine, take_waiter);
+    write_begin_object(out);
+    WRITE(out, flag, "acquired", false);
+    write_end_object(out);
+    waiter_reply(engine, take_waiter, 0);
+}
+
+/* Gives levels back; at the last one the lock goes to the next in line. */
+static void give_back(struct engine *engine, struct lock *lock,
+                      struct hold *hold, size_t levels)
+{
+    CHECK(hold->count >= levels && lock->levels >= levels);
+    hold->count -= levels;
+    lock->levels -= levels;
+    hold_changed(engine, hold);
+    if (hold->count == 0) {
+        hold_end(engine, hold, &lock->holds);
+    }
+    if (lock->levels == 0) {
+        change_free(engine, (void *)lock->owner.at);
+        lock->owner = (struct slice){0};
+    }
+}
+
+void lock_hold_release(struct engine *engine, struct hold *hold)
+{
+    struct lock *lock = hold->object;
+    give_back(engine, lock, hold, hold->count);
+    lock_settle(engine, lock);
+}
+
+struct hold *lock_load_hold(struct engine *engine, struct session *session,
+                            const struct row_hold *row)
+{
+    struct lock *lock = lock_use(engine, row->object);
+    if (row->owner.at == NULL ||
+        (is_held(lock) && (lock->token != row->token ||
+                           !slice_equal(lock->owner, row->owner)))) {
+        return NULL;
+    }
+    if (!is_held(lock)) {
+        lock->owner = slice_copy(row->owner);
+        lock->token = row->token;
+    }
+    lock->levels += row->count;
+    return hold_new(engine, HOLD_LOCK, session, lock, &lock->holds, row->token,
+                    row->count);
+}
+
+/* The owner of a request: as given, or the session. `room` holds the text. */
+#define OWNER_BYTES 32
+
+static struct slice owner_of(const struct session *session, struct slice given,
+                             char room[OWNER_BYTES])
+{
+    if (given.at != NULL) {
+        return given;
+    }
+    (void)snprintf(room, OWNER_BYTES, "#%llu", (unsigned long long)session->id);
+    return slice_of(room);
+}
+
+static void wait_for_lock(struct engine *engine, const struct request *request,
+                          struct lock *lock, struct slice owner)
+{
+    bool reentrant = request->reentrant == 1;
+    if (request->deadlock == DEADLOCK_REFUSE &&
+        deadlock_refuse(engine, lock, owner)) {
+        return;
+    }
+    struct waiter *waiter =
+        waiter_new(engine, WAITER_LOCK, 1, request->timeout_us);
+    if (waiter == NULL) {
+        return;
+    }
+    waiter->u.lock = (struct wait_lock){.lock = lock,
+                                        .owner = slice_copy(owner),
+                                        .reentrant = reentrant,
+                                        .levels = 1};
+    lock->reentrant_waiters += reentrant;
+    deadlock_remember(engine, waiter);
+    waiter_join_line(waiter, &lock->waiters);
+}
+
+void lock_want(struct engine *engine, struct waiter *waiter, struct slice name)
+{
+    struct lock *lock = lock_use(engine, name);
+    waiter->u.lock.lock = lock;
+    deadlock_remember(engine, waiter);
+    waiter_join_line(waiter, &lock->waiters);
+    lock_settle(engine, lock);
+}
+
+void method_lock_acquire(struct engine *engine, struct session *session,
+                         const struct request *request)
+{
+    char room[OWNER_BYTES];
+    struct slice owner = owner_of(session, request->owner, room);
+    if (names_full(engine, &engine->locks, "locks")) {
+        return;
+    }
+    struct lock *lock = lock_use(engine, request->lock);
+    if (!is_held(lock) || may_reenter(lock, owner, request->reentrant == 1)) {
+        CHECK(is_held(lock) || lock->waiters.count == 0);
+        take(engine, lock, session, owner, 1);
+        write_acquired(answer_begin(engine), lock);
+        answer_end(engine, grant_batch(engine, session));
+        return;
+    }
+    if (request->timeout_us == 0) {
+        struct out *out = answer_begin(engine);
+        write_begin_object(out);
+        WRITE(out, flag, "acquired", false);
+        write_end_object(out);
+        answer_end(engine, 0);
+        return;
+    }
+    wait_for_lock(engine, request, lock, owner);
+}
+
+/* The hold that a release is about; NULL: it is not this client's. */
+static struct hold *hold_wanted(const struct lock *lock,
+                                const struct session *session,
+                                const struct request *request)
+{
+    if (lock == NULL || !is_held(lock)) {
+        return NULL;
+    }
+    struct hold *own = hold_of(lock, session);
+    if (request->token != 0) {
+        if (request->token != lock->token) {
+            return NULL;
+        }
+    } else if (request->owner.at == NULL && own == NULL) {
+        return NULL;
+    }
+    if (request->owner.at != NULL &&
+        !owner_within(request->owner, lock->owner)) {
+        return NULL;
+    }
+    return own != NULL ? own : TAILQ_LAST(&lock->holds, holds);
+}
+
+void method_lock_release(struct engine *engine, struct session *session,
+                         const struct request *request)
+{
+    struct lock *lock = lock_find(engine, request->lock);
+    struct hold *hold = hold_wanted(lock, session, request);
+    if (hold == NULL) {
+        refuse(engine, ERROR_stale_token,
+               "the lock %.*s is not held by you (any more): it was released, "
+               "or is another's",
+               (int)request->lock.len, request->lock.at);
+        return;
+    }
+    size_t levels = lock->levels - 1;
+    give_back(engine, lock, hold, 1);
+    struct out *out = answer_begin(engine);
+    write_begin_object(out);
+    WRITE(out, integer, "count", (int64_t)levels);
+    write_end_object(out);
+    answer_end(engine, change_batch_seen(engine));
+    lock_settle(engine, lock);
+}
+
+size_t lock_give_up(struct engine *engine, struct slice name,
+                    struct session *session, uint64_t token,
+                    struct slice *owner)
+{
+    struct lock *lock = lock_find(engine, name);
+    struct hold *hold = lock == NULL ? NULL : hold_of(lock, session);
+    if (hold == NULL || lock->token != token || hold->count != lock->levels) {
+        return 0;
+    }
+    size_t levels = hold->count;
+    *owner = slice_copy(lock->owner);
+    give_back(engine, lock, hold, levels);
+    lock_settle(engine, lock);
+    return levels;
+}
+
+static void lock_write(const struct engine *engine, struct out *out,
+                       const struct named *named)
+{
+    const struct lock *lock = CONTAINER_OF(named, const struct lock, named);
+    write_begin_object(out);
+    WRITE(out, string, "lock", named->name);
+    WRITE(out, flag, "held", is_held(lock));
+    WRITE(out, integer, "count", (int64_t)lock->levels);
+    if (is_held(lock)) {
+        const struct hold *hold;
+        WRITE(out, string, "owner", lock->owner);
+        WRITE(out, integer, "token", (int64_t)lock->token);
+        write_key(out, SLICE("holder"));
+        hold_write(engine, out, TAILQ_FIRST(&lock->holds));
+        write_key(out, SLICE("holders"));
+        write_begin_array(out);
+        TAILQ_FOREACH (hold, &lock->holds, of_object) {
+            hold_write(engine, out, hold);
+        }
+        write_end_array(out);
+    }
+    waiters_write(engine, out, &lock->waiters);
+    write_end_object(out);
+}
+
+void method_lock_show(struct engine *engine, struct session *session,
+                      const struct request *request)
+{
+    (void)session;
+    const struct lock *lock = lock_find(engine, request->lock);
+    struct lock none = {.named = {.name = request->lock}};
+    if (lock == NULL) {
+        TAILQ_INIT(&none.holds);
+        waiter_list_init(&none.waiters);
+        lock = &none;
+    }
+    lock_write(engine, answer_begin(engine), &lock->named);
+    answer_end(engine, change_batch_seen(engine));
+}
+
+void method_lock_list(struct engine *engine, struct session *session,
+                      const struct request *request)
+{
+    (void)session;
+    names_answer_list(engine, request, &engine->locks, SLICE("locks"),
+                      lock_write, NULL);
+}

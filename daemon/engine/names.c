@@ -1,0 +1,135 @@
+#include "daemon/engine/names.h"
+
+#include "daemon/engine/core.h"
+
+#include <stdio.h>
+
+static int named_compare(const struct named *a, const struct named *b)
+{
+    return slice_order(a->name, b->name);
+}
+
+TREE_GENERATE(named_tree, named, entry, named_compare)
+
+int slice_order(struct slice a, struct slice b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len == 0 ? 0 : memcmp(a.at, b.at, len);
+    if (order != 0) {
+        return order;
+    }
+    return a.len < b.len ? -1 : a.len > b.len;
+}
+
+bool slice_begins(struct slice text, struct slice prefix)
+{
+    return text.len >= prefix.len &&
+           (prefix.len == 0 || memcmp(text.at, prefix.at, prefix.len) == 0);
+}
+
+void names_init(struct names *names)
+{
+    *names = (struct names){0};
+    RB_INIT(&names->tree);
+}
+
+struct named *names_find(const struct names *names, struct slice name)
+{
+    struct named *named;
+    if (name.at == NULL) {
+        return NULL;
+    }
+    HASH_FIND(by_name, names->by_name, name.at, (unsigned)name.len, named);
+    return named;
+}
+
+void names_add(struct names *names, struct named *named, struct slice name)
+{
+    named->name = slice_copy(name);
+    HASH_ADD_KEYPTR(by_name, names->by_name, named->name.at,
+                    (unsigned)named->name.len, named);
+    CHECK(RB_INSERT(named_tree, &names->tree, named) == NULL);
+    names->count++;
+}
+
+void names_unlink(struct names *names, struct named *named)
+{
+    HASH_DELETE(by_name, names->by_name, named);
+    RB_REMOVE(named_tree, &names->tree, named);
+    names->count--;
+}
+
+void names_remove(struct engine *engine, struct names *names,
+                  struct named *named)
+{
+    names_unlink(names, named);
+    change_free(engine, (void *)named->name.at);
+    named->name = (struct slice){0};
+}
+
+struct named *names_from(const struct names *names, struct slice name,
+                         bool behind)
+{
+    struct named key = {.name = name};
+    struct named_tree tree = names->tree; /* only read */
+    struct named *named = RB_NFIND(named_tree, &tree, &key);
+    if (behind && named != NULL && slice_equal(named->name, name)) {
+        named = names_next(named);
+    }
+    return named;
+}
+
+struct named *names_next(struct named *named)
+{
+    return RB_NEXT(named_tree, unused, named);
+}
+
+void names_answer_list(struct engine *engine, const struct request *request,
+                       const struct names *names, struct slice key,
+                       names_write *write, names_listed *listed)
+{
+    size_t limit;
+    if (!page_limit(engine, request, &limit)) {
+        return;
+    }
+    struct slice prefix = request->prefix;
+    bool behind =
+        request->cursor.at != NULL && slice_order(request->cursor, prefix) >= 0;
+    struct named *named =
+        names_from(names, behind ? request->cursor : prefix, behind);
+    struct slice last = {0};
+    struct out *out = answer_begin(engine);
+    write_begin_object(out);
+    write_key(out, key);
+    write_begin_array(out);
+    for (; named != NULL && slice_begins(named->name, prefix) && limit > 0;
+         named = names_next(named)) {
+        last = named->name;
+        if (listed == NULL || listed(named)) {
+            write(engine, out, named);
+            limit--;
+        }
+    }
+    write_end_array(out);
+    if (named != NULL && last.at != NULL && slice_begins(named->name, prefix)) {
+        WRITE(out, string, "next", last);
+    }
+    write_end_object(out);
+    answer_end(engine, change_batch_seen(engine));
+}
+
+bool names_full(struct engine *engine, const struct names *names,
+                const char *plural)
+{
+    if (names->count < OBJECTS_MAX) {
+        return false;
+    }
+    struct complaint why;
+    complain(&why, ERROR_limit,
+             "there are %d %s already: wait until some are free again",
+             OBJECTS_MAX, plural);
+    (void)snprintf(why.limit, sizeof(why.limit), "max_%s", plural);
+    why.value = OBJECTS_MAX;
+    reply_error(engine, &engine->current.to, &why);
+    return true;
+}

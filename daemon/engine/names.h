@@ -1,0 +1,65 @@
+/*
+ * Names: the objects of one kind, found by name and listed in its order.
+ *
+ * Locks, semaphores, events, barriers, conditions and batches are each in one
+ * of these. An object embeds a `struct named`; its name is owned by that.
+ */
+#ifndef SYNCD_ENGINE_NAMES_H
+#define SYNCD_ENGINE_NAMES_H
+
+#include "daemon/engine/containers.h"
+#include "proto/request.h"
+
+struct engine;
+struct out;
+
+struct named {
+    struct slice name; /* owned */
+    UT_hash_handle by_name;
+    RB_ENTRY(named) entry;
+};
+
+RB_HEAD(named_tree, named);
+
+struct names {
+    struct named *by_name;
+    struct named_tree tree;
+    size_t count;
+};
+
+void names_init(struct names *names);
+
+/* NULL: there is none of that name. */
+struct named *names_find(const struct names *names, struct slice name);
+
+/* Adds an object under a name that is not taken: a copy of it. */
+void names_add(struct names *names, struct named *named, struct slice name);
+
+/* Takes it out; it keeps its name. */
+void names_unlink(struct names *names, struct named *named);
+
+/* Takes it out; the name goes through change_free. */
+void names_remove(struct engine *engine, struct names *names,
+                  struct named *named);
+
+/* The first at `name` or (`behind`) after it; NULL at the end. */
+struct named *names_from(const struct names *names, struct slice name,
+                         bool behind);
+struct named *names_next(struct named *named);
+
+/* Is it worth a line in a list? */
+typedef bool names_listed(const struct named *named);
+
+/* Answers a list of the request at hand: {key: [...], next?}. `listed` may be
+ * NULL: all are. */
+typedef void names_write(const struct engine *engine, struct out *out,
+                         const struct named *named);
+void names_answer_list(struct engine *engine, const struct request *request,
+                       const struct names *names, struct slice key,
+                       names_write *write, names_listed *listed);
+
+/* Too many of a kind: refused with `limit`. */
+bool names_full(struct engine *engine, const struct names *names,
+                const char *plural);
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * queue.put: one job or many, all or nothing, in the order of arrival.
+ *
+ * The jobs are made from the request at once; a put that finds no room keeps
+ * them while it waits, so that nothing has to be read a second time. They enter
+ * (get their ids, count against the capacity) in one step.
+ */
+#include "daemon/engine/core.h"
+
+static void free_jobs(struct wait_put *put)
+{
+    mem_free(put->jobs);
+    mem_free(put->delays_us);
+    put->jobs = NULL;
+    put->delays_us = NULL;
+    put->count = 0;
+}
+
+void put_discard(struct engine *engine, struct wait_put *put)
+{
+    for (size_t i = 0; i < put->count; i++) {
+        job_discard(engine, put->jobs[i]);
+    }
+    free_jobs(put);
+}
+
+/* What is put, in whichever of the three ways it was written. */
+struct load {
+    const struct request *request;
+    size_t count;
+    size_t bytes; /* of the bodies */
+    bool many;
+};
+
+static struct put_item item_of(const struct load *load, size_t i)
+{
+    const struct request *request = load->request;
+    if (request->puts.at != NULL) {
+        return request->puts.at[i];
+    }
+    struct put_item item = request->put;
+    if (request->bodies.at != NULL) {
+        item.body = request->bodies.at[i];
+    }
+    return item;
+}
+
+static bool has_terms(const struct put_item *item)
+{
+    return item->key.at != NULL || item->priority != 0 || item->delay_us >= 0 ||
+           item->lease_us >= 0 || item->max_attempts >= 0 ||
+           item->keep_done_us >= 0;
+}
+
+/* False: it makes no sense and was refused. */
+static bool read_load(struct engine *engine, const struct request *request,
+                      struct load *load)
+{
+    int ways = (request->put.body.at != NULL) + (request->bodies.at != NULL) +
+               (request->puts.at != NULL);
+    if (ways != 1) {
+        refuse_param(engine, "body", "give one of `body`, `bodies` and `jobs`");
+        return false;
+    }
+    if (request->bodies.at != NULL && request->put.key.at != NULL) {
+        refuse_param(engine, "key",
+                     "`key` goes with `body`: many bodies cannot share one");
+        return false;
+    }
+    if (request->puts.at != NULL && has_terms(&request->put)) {
+        refuse_param(engine, "jobs",
+                     "with `jobs` the terms stand in each of them");
+        return false;
+    }
+    *load = (struct load){
+        .request = request,
+        .count = request->puts.at != NULL     ? request->puts.count
+                 : request->bodies.at != NULL ? request->bodies.count
+                                              : 1,
+        .many = request->put.body.at == NULL};
+    for (size_t i = 0; i < load->count; i++) {
+        struct put_item item = item_of(load, i);
+        load->bytes += item.body.len;
+        if (item.lease_us == 0) {
+            refuse_param(engine, "lease", "`lease` must be more than 0");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Makes the jobs. */
+static struct wait_put make_put(struct engine *engine, struct queue *queue,
+                                const struct load *load)
+{
+    struct wait_put put = {.queue = queue, .many = load->many};
+    put.jobs = mem_alloc(load->count * sizeof(struct job *));
+    put.delays_us = mem_alloc(load->count * sizeof(*put.delays_us));
+    for (size_t i = 0; i < load->count; i++) {
+        struct put_item item = item_of(load, i);
+        put.jobs[i] = job_new(engine, &item);
+        put.delays_us[i] = item.delay_us;
+        put.bytes += item.body.len;
+    }
+    put.count = load->count;
+    return put;
+}
+
+/* The unfinished job that bears this one's key already; NULL: none does. */
+static struct job *duplicate_of(struct engine *engine, struct queue *queue,
+                                const struct job *job)
+{
+    if (job->extra == NULL || job->extra->key.at == NULL) {
+        return NULL;
+    }
+    return job_of_key(engine, queue, job->extra->key);
+}
+
+static void write_duplicates(struct out *out, const struct wait_put *put,
+                             const uint64_t *duplicates, size_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    if (!put->many) {
+        WRITE(out, flag, "duplicate", true);
+        return;
+    }
+    write_key(out, SLICE("duplicates"));
+    write_begin_array(out);
+    for (size_t i = 0; i < count; i++) {
+        write_integer(out, (int64_t)duplicates[i]);
+    }
+    write_end_array(out);
+}
+
+/* All of them enter, and the answer is written. */
+static void enter(struct engine *engine, struct wait_put *put, struct out *out)
+{
+    uint64_t *duplicates = mem_alloc(put->count * sizeof(*duplicates));
+    size_t duplicates_count = 0;
+    write_begin_object(out);
+    write_key(out, put->many ? SLICE("ids") : SLICE("id"));
+    if (put->many) {
+        write_begin_array(out);
+    }
+    for (size_t i = 0; i < put->count; i++) {
+        struct job *job = put->jobs[i];
+        struct job *old = duplicate_of(engine, put->queue, job);
+        if (old != NULL) {
+            job_discard(engine, job);
+            job = old;
+            duplicates[duplicates_count++] = old->id;
+        } else {
+            job_enter(engine, job, put->queue, put->delays_us[i]);
+        }
+        write_integer(out, (int64_t)job->id);
+    }
+    if (put->many) {
+        write_end_array(out);
+    }
+    write_duplicates(out, put, duplicates, duplicates_count);
+    write_end_object(out);
+    rate_add(&put->queue->put_rate, engine->now_us,
+             put->count - duplicates_count);
+    mem_free(duplicates);
+    free_jobs(put);
+}
+
+/* Jobs are counted in memory_used from the moment they are made. */
+static bool memory_fits(const struct engine *engine)
+{
+    return engine->memory_used <= engine->options.memory_max;
+}
+
+bool put_memory_fits(const struct engine *engine, const struct queue *queue)
+{
+    (void)queue;
+    return memory_fits(engine);
+}
+
+bool put_admit(struct engine *engine, struct queue *queue)
+{
+    struct waiter *waiter = waiter_first(&queue->putters);
+    if (waiter == NULL || queue->closed || engine->full) {
+        return false;
+    }
+    struct wait_put *put = &waiter->u.put;
+    bool duplicate =
+        !put->many && duplicate_of(engine, queue, put->jobs[0]) != NULL;
+    if (!duplicate && !queue_has_room(queue, put->count, put->bytes)) {
+        return false;
+    }
+    if (!duplicate && !memory_fits(engine)) {
+        queue_join_memory_line(engine, queue);
+        return false;
+    }
+    enter(engine, put, waiter_begin(engine, waiter));
+    waiter_reply(engine, waiter, queue_batch(engine, queue));
+    return true;
+}
+
+/* More than there will ever be room for. */
+static bool refuse_hopeless(struct engine *engine,
+                            const struct queue_terms *terms,
+                            const struct load *load)
+{
+    bool jobs = terms->capacity > 0 && load->count > (size_t)terms->capacity;
+    bool size = terms->max_bytes > 0 && load->bytes > (size_t)terms->max_bytes;
+    if (!jobs && !size) {
+        return false;
+    }
+    struct complaint why;
+    complain(&why, ERROR_queue_full,
+             "%zu jobs of %zu bytes can never enter a queue with a %s of "
+             "%lld: put fewer at a time, or give it more",
+             load->count, load->bytes, jobs ? "capacity" : "max_bytes",
+             (long long)(jobs ? terms->capacity : terms->max_bytes));
+    why.hopeless = true;
+    why.data = SLICE("\"reason\":\"never\"");
+    reply_error(engine, &engine->current.to, &why);
+    return true;
+}
+
+static void refuse_full(struct engine *engine, const struct queue *queue)
+{
+    refuse(engine, ERROR_queue_full,
+           "%.*s is full (%zu jobs): wait with a timeout, or give it more "
+           "capacity",
+           (int)queue->named.name.len, queue->named.name.at,
+           queue_count(queue, JOB_READY) + queue_count(queue, JOB_DELAYED));
+}
+
+static void wait_for_room(struct engine *engine, struct queue *queue,
+                          const struct load *load)
+{
+    int64_t timeout_us = load->request->timeout_us;
+    if (timeout_us == 0) {
+        refuse_full(engine, queue);
+        return;
+    }
+    struct waiter *waiter = waiter_new(engine, WAITER_PUT, 1, timeout_us);
+    if (waiter == NULL) {
+        return;
+    }
+    waiter->u.put = make_put(engine, queue, load);
+    waiter_join_line(waiter, &queue->putters);
+    queue_touch(engine, queue);
+}
+
+static bool refuse_now(struct engine *engine, const struct queue *queue)
+{
+    if (engine->full) {
+        refuse(engine, ERROR_unavailable,
+               "the disk is full, so nothing can be put: free some room; "
+               "what is there can be finished");
+        return true;
+    }
+    if (queue != NULL && queue->closed) {
+        refuse(engine, ERROR_queue_closed,
+               "%.*s is closed: queue.open lets jobs in again",
+               (int)queue->named.name.len, queue->named.name.at);
+        return true;
+    }
+    return false;
+}
+
+/* Is the one job there already? It is answered before room is asked for. */
+static bool answer_duplicate(struct engine *engine, struct queue *queue,
+                             const struct load *load)
+{
+    struct slice key = item_of(load, 0).key;
+    struct job *old =
+        load->many || key.at == NULL ? NULL : job_of_key(engine, queue, key);
+    if (old == NULL) {
+        return false;
+    }
+    struct out *out = answer_begin(engine);
+    write_begin_object(out);
+    WRITE(out, integer, "id", (int64_t)old->id);
+    WRITE(out, flag, "duplicate", true);
+    write_end_object(out);
+    answer_end(engine, queue_batch(engine, queue));
+    return true;
+}
+
+void method_queue_put(struct engine *engine, struct session *session,
+                      const struct request *request)
+{
+    struct load load;
+    (void)session;
+    if (!read_load(engine, request, &load)) {
+        return;
+    }
+    struct queue *queue = queue_find(engine, request->queue);
+    if (refuse_now(engine, queue) ||
+        (queue != NULL && answer_duplicate(engine, queue, &load)) ||
+        refuse_hopeless(engine,
+                        queue == NULL ? &queue_terms_default : &queue->terms,
+                        &load)) {
+        return;
+    }
+    queue = queue_use(engine, request->queue);
+    if (queue == NULL) {
+        return;
+    }
+    if (queue->putters.count > 0 ||
+        !queue_has_room(queue, load.count, load.bytes) ||
+        engine->memory_used + engine->current.event->size >
+            engine->options.memory_max) {
+        wait_for_room(engine, queue, &load);
+        return;
+    }
+    struct wait_put put = make_put(engine, queue, &load);
+    enter(engine, &put, answer_begin(engine));
+    answer_end(engine, queue_batch(engine, queue));
+}

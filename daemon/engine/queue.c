@@ -1,0 +1,376 @@
+/*
+ * Queues: making, finding, settling, forgetting. Their methods are in
+ * queue_methods.c; putting and getting have files of their own.
+ */
+#include "daemon/engine/core.h"
+
+#define IDLE_US ((int64_t)3600 * 1000000)
+
+const struct queue_terms queue_terms_default = {
+    .capacity = 10000,
+    .max_bytes = 0,
+    .concurrency = 0,
+    .lifo = false,
+    .lease_us = 60 * 1000000,
+    .max_attempts = 5,
+    .backoff_base_us = 1000000,
+    .backoff_factor = 2,
+    .backoff_max_us = (int64_t)300 * 1000000,
+    .backoff_jitter = 0,
+    .keep_done_us = 0,
+    .durable = true,
+};
+
+struct queue *queue_find(const struct engine *engine, struct slice name)
+{
+    struct named *named = names_find(&engine->queues, name);
+    return named == NULL ? NULL : CONTAINER_OF(named, struct queue, named);
+}
+
+struct queue *queue_of_id(const struct engine *engine, uint64_t id)
+{
+    struct queue *queue;
+    HASH_FIND(by_id, engine->queues_by_id, &id, sizeof(id), queue);
+    return queue;
+}
+
+static struct job_set *new_set(struct queue *queue, enum job_state state)
+{
+    struct job_set *set = mem_alloc(sizeof(*set));
+    job_set_init(set, queue, state);
+    return set;
+}
+
+static struct queue *queue_new(struct engine *engine, uint64_t id,
+                               const struct queue_terms *terms)
+{
+    struct queue *queue = mem_zalloc(sizeof(*queue));
+    queue->id = id;
+    queue->terms = *terms;
+    queue->created_at_us = engine->now_us;
+    queue->idle_since_us = engine->now_us;
+    queue->timer.kind = TIMER_QUEUE;
+    waiter_list_init(&queue->putters);
+    waiter_list_init(&queue->getters);
+    waiter_list_init(&queue->joiners);
+    for (size_t i = 0; i < JOB_STATES; i++) {
+        queue->sets[i] = new_set(queue, (enum job_state)i);
+    }
+    HASH_ADD(by_id, engine->queues_by_id, id, sizeof(id), queue);
+    return queue;
+}
+
+/* Within reach under its name. */
+static void publish(struct engine *engine, struct queue *queue,
+                    struct slice name)
+{
+    names_add(&engine->queues, &queue->named, name);
+    timer_arm(&engine->timers, &queue->timer, later(engine->now_us, IDLE_US));
+}
+
+struct queue *queue_use(struct engine *engine, struct slice name)
+{
+    struct queue *queue = queue_find(engine, name);
+    if (queue != NULL) {
+        return queue;
+    }
+    if (names_full(engine, &engine->queues, "queues")) {
+        return NULL;
+    }
+    queue = queue_new(engine, next_object_id(engine), &queue_terms_default);
+    publish(engine, queue, name);
+    return queue;
+}
+
+void queue_set_order(struct queue *queue, bool lifo)
+{
+    queue->terms.lifo = lifo;
+    queue->sets[JOB_READY]->lifo = lifo; /* it is empty */
+}
+
+bool queue_load(struct engine *engine, const struct row_queue *row)
+{
+    struct queue_terms terms = {
+        .capacity = row->capacity,
+        .max_bytes = row->max_bytes,
+        .concurrency = row->concurrency,
+        .lifo = row->lifo != 0,
+        .lease_us = row->lease_us,
+        .max_attempts = row->max_attempts,
+        .backoff_base_us = row->backoff_base_us,
+        .backoff_factor = row->backoff_factor,
+        .backoff_max_us = row->backoff_max_us,
+        .backoff_jitter = row->backoff_jitter,
+        .keep_done_us = row->keep_done_us,
+        .durable = true,
+    };
+    if (row->id == 0 || row->id >= engine->object_ids.next ||
+        row->name.at == NULL || row->lease_us <= 0 || row->capacity < 0 ||
+        row->max_bytes < 0 || queue_of_id(engine, row->id) != NULL ||
+        (row->deleted == 0 && queue_find(engine, row->name) != NULL)) {
+        return false;
+    }
+    struct queue *queue = queue_new(engine, row->id, &terms);
+    queue->created_at_us = row->created_at_us;
+    queue->declared = row->declared != 0;
+    queue->paused = row->paused != 0;
+    queue->closed = row->closed != 0;
+    queue->saved.on_disk = true;
+    queue->deleted = row->deleted != 0;
+    if (queue->deleted) {
+        queue->named.name = slice_copy(row->name);
+    } else {
+        publish(engine, queue, row->name);
+    }
+    return true;
+}
+
+struct row_queue queue_row(const struct queue *queue)
+{
+    const struct queue_terms *terms = &queue->terms;
+    return (struct row_queue){
+        .id = queue->id,
+        .name = queue->named.name,
+        .declared = queue->declared,
+        .created_at_us = queue->created_at_us,
+        .capacity = terms->capacity,
+        .max_bytes = terms->max_bytes,
+        .lifo = terms->lifo,
+        .concurrency = terms->concurrency,
+        .lease_us = terms->lease_us,
+        .max_attempts = terms->max_attempts,
+        .backoff_base_us = terms->backoff_base_us,
+        .backoff_factor = terms->backoff_factor,
+        .backoff_max_us = terms->backoff_max_us,
+        .backoff_jitter = terms->backoff_jitter,
+        .keep_done_us = terms->keep_done_us,
+        .paused = queue->paused,
+        .closed = queue->closed,
+        .deleted = queue->deleted,
+    };
+}
+
+void queue_save(struct engine *engine, struct queue *queue)
+{
+    if (!queue->saved.on_disk) {
+        queue_changed(engine, queue);
+    }
+}
+
+bool queue_is_durable(const struct engine *engine, const struct queue *queue)
+{
+    return queue->terms.durable && !engine->options.forgetful;
+}
+
+uint64_t queue_batch(const struct engine *engine, const struct queue *queue)
+{
+    return queue_is_durable(engine, queue) ? change_batch_seen(engine)
+                                           : change_batch_numbers(engine);
+}
+
+void queue_changed(struct engine *engine, struct queue *queue)
+{
+    if (queue_is_durable(engine, queue)) {
+        change_mark(engine, ROW_queue, queue, &queue->saved);
+    }
+}
+
+size_t queue_count(const struct queue *queue, enum job_state state)
+{
+    size_t count = queue->sets[state]->count;
+    return state == JOB_READY ? count + queue->retrying : count;
+}
+
+size_t queue_unfinished(const struct queue *queue)
+{
+    return queue_count(queue, JOB_HELD) + queue_count(queue, JOB_DELAYED) +
+           queue_count(queue, JOB_READY) + queue_count(queue, JOB_RUNNING);
+}
+
+size_t queue_bytes(const struct queue *queue)
+{
+    return queue->sets[JOB_DELAYED]->bytes + queue->sets[JOB_READY]->bytes;
+}
+
+bool queue_has_room(const struct queue *queue, size_t jobs, size_t bytes)
+{
+    const struct queue_terms *terms = &queue->terms;
+    size_t count =
+        queue_count(queue, JOB_DELAYED) + queue_count(queue, JOB_READY);
+    return (terms->capacity == 0 || count + jobs <= (size_t)terms->capacity) &&
+           (terms->max_bytes == 0 ||
+            queue_bytes(queue) + bytes <= (size_t)terms->max_bytes);
+}
+
+struct job *queue_next(const struct queue *queue)
+{
+    int64_t concurrency = queue->terms.concurrency;
+    if (queue->paused || queue->deleted ||
+        (concurrency > 0 &&
+         queue_count(queue, JOB_RUNNING) >= (size_t)concurrency)) {
+        return NULL;
+    }
+    return job_set_first(queue->sets[JOB_READY]);
+}
+
+void queue_touch(struct engine *engine, struct queue *queue)
+{
+    if (!queue->touched) {
+        queue->touched = true;
+        TAILQ_INSERT_TAIL(&engine->touched, queue, of_touched);
+    }
+}
+
+static bool is_idle(const struct queue *queue)
+{
+    if (queue->putters.count + queue->getters.count + queue->joiners.count +
+            queue->sweeps + queue->retrying >
+        0) {
+        return false;
+    }
+    for (size_t i = 0; i < JOB_STATES; i++) {
+        if (queue->sets[i]->count > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Gets whose queues are all closed and empty have nothing to wait for. */
+static void end_getters(struct engine *engine, struct queue *queue)
+{
+    struct waiter_link *link, *next;
+    TAILQ_FOREACH_SAFE (link, &queue->getters.line, entry, next) {
+        if (get_is_over(link->waiter)) {
+            waiter_refuse(engine, link->waiter, ERROR_queue_closed,
+                          "the queue is closed, and nothing is left in it");
+        }
+    }
+}
+
+static void settle(struct engine *engine, struct queue *queue)
+{
+    while (put_admit(engine, queue) || get_serve(engine, queue)) {
+    }
+    if (queue_unfinished(queue) == 0) {
+        struct waiter *waiter;
+        while ((waiter = waiter_first(&queue->joiners)) != NULL) {
+            join_answer(engine, waiter, true);
+        }
+        if (queue->closed) {
+            end_getters(engine, queue);
+        }
+    }
+    queue->idle_since_us = engine->now_us;
+}
+
+/* The first in the line for memory, if what its first put needs is free. */
+static bool touch_memory_line(struct engine *engine)
+{
+    struct queue *queue = TAILQ_FIRST(&engine->memory_line);
+    if (queue == NULL || !put_memory_fits(engine, queue)) {
+        return false;
+    }
+    queue_leave_memory_line(engine, queue);
+    queue_touch(engine, queue);
+    return true;
+}
+
+void queue_join_memory_line(struct engine *engine, struct queue *queue)
+{
+    if (!queue->wants_memory) {
+        queue->wants_memory = true;
+        TAILQ_INSERT_TAIL(&engine->memory_line, queue, of_memory);
+    }
+}
+
+void queue_leave_memory_line(struct engine *engine, struct queue *queue)
+{
+    if (queue->wants_memory) {
+        queue->wants_memory = false;
+        TAILQ_REMOVE(&engine->memory_line, queue, of_memory);
+    }
+}
+
+void queues_settle(struct engine *engine)
+{
+    do {
+        struct queue *queue;
+        while ((queue = TAILQ_FIRST(&engine->touched)) != NULL) {
+            TAILQ_REMOVE(&engine->touched, queue, of_touched);
+            queue->touched = false;
+            settle(engine, queue);
+        }
+    } while (touch_memory_line(engine));
+}
+
+void queue_timer(struct engine *engine, struct queue *queue)
+{
+    int64_t due_us = later(queue->idle_since_us, IDLE_US);
+    if (queue->declared || queue->paused || queue->closed || !is_idle(queue)) {
+        due_us = later(engine->now_us, IDLE_US);
+    }
+    if (due_us > engine->now_us) {
+        timer_arm(&engine->timers, &queue->timer, due_us);
+        return;
+    }
+    queue_forget(engine, queue);
+    queue_free(engine, queue);
+}
+
+void queue_forget(struct engine *engine, struct queue *queue)
+{
+    names_unlink(&engine->queues, &queue->named);
+    timer_disarm(&engine->timers, &queue->timer);
+    queue_leave_memory_line(engine, queue);
+    queue->deleted = true;
+    waiter_refuse_all(engine, &queue->putters, ERROR_not_found,
+                      "the queue was deleted");
+    waiter_refuse_all(engine, &queue->getters, ERROR_not_found,
+                      "the queue was deleted");
+    struct waiter *waiter;
+    while ((waiter = waiter_first(&queue->joiners)) != NULL) {
+        join_answer(engine, waiter, true);
+    }
+    if (queue->saved.on_disk) {
+        queue_changed(engine, queue);
+    }
+}
+
+void queue_free(struct engine *engine, struct queue *take_queue)
+{
+    struct queue *queue = take_queue;
+    CHECK(queue->deleted && is_idle(queue));
+    if (queue->touched) {
+        TAILQ_REMOVE(&engine->touched, queue, of_touched);
+    }
+    HASH_DELETE(by_id, engine->queues_by_id, queue);
+    change_gone(engine, ROW_queue, queue->id, &queue->saved);
+    for (size_t i = 0; i < JOB_STATES; i++) {
+        timer_disarm(&engine->timers, &queue->sets[i]->timer);
+        mem_free(queue->sets[i]);
+    }
+    HASH_CLEAR(by_key, queue->keys);
+    change_free(engine, (void *)queue->named.name.at);
+    mem_free(queue);
+}
+
+struct job_set *queue_take_set(struct engine *engine, struct queue *queue,
+                               enum job_state state)
+{
+    struct job_set *set = queue->sets[state];
+    timer_disarm(&engine->timers, &set->timer);
+    queue->sets[state] = new_set(queue, state);
+    return set;
+}
+
+void queue_free_all(struct engine *engine)
+{
+    struct queue *queue, *next;
+    HASH_ITER (by_id, engine->queues_by_id, queue, next) {
+        if (!queue->deleted) {
+            queue_forget(engine, queue);
+        }
+        queue_free(engine, queue);
+    }
+}

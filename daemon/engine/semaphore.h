@@ -1,0 +1,47 @@
+/*
+ * A semaphore: so many permits, given out in the order of arrival.
+ *
+ * Bounded: permits belong to sessions (holds) and come back when they are
+ * released or the session ends; taken never exceeds value, but for a value made
+ * smaller since, which takes permits back only as they are released. Unbounded:
+ * a counter; release counts up, acquire counts down, nothing is held. The first
+ * in line is served first, however many permits it wants, so that it does not
+ * starve behind single ones. A semaphore that was declared stays until it is
+ * deleted; its row is durable.
+ */
+#ifndef SYNCD_ENGINE_SEMAPHORE_H
+#define SYNCD_ENGINE_SEMAPHORE_H
+
+#include "daemon/engine/hold.h"
+#include "daemon/engine/names.h"
+#include "daemon/engine/waiter.h"
+
+struct semaphore {
+    struct named named;
+    uint64_t id; /* of its row */
+    bool bounded;
+    int64_t value; /* bounded: permits in all; unbounded: permits there are */
+    int64_t taken; /* bounded: by sessions and running jobs */
+    struct holds holds;
+    struct waiter_list waiters;
+    struct saved saved;
+};
+
+bool semaphore_load(struct engine *engine, const struct row_semaphore *row);
+struct row_semaphore semaphore_row(const struct semaphore *semaphore);
+
+void semaphore_hold_release(struct engine *engine, struct hold *hold);
+struct hold *semaphore_load_hold(struct engine *engine, struct session *session,
+                                 const struct row_hold *row);
+void semaphore_answer_timeout(struct engine *engine,
+                              struct waiter *take_waiter);
+
+/* The waiter left the line: who stood behind it may be next. */
+void semaphore_waiter_left(struct engine *engine, struct waiter *waiter);
+
+/* Serves the line as far as permits go. */
+void semaphore_settle(struct engine *engine, struct semaphore *semaphore);
+
+void semaphores_free_all(struct engine *engine);
+
+#endif

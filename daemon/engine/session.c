@@ -1,0 +1,389 @@
+#include "daemon/engine/core.h"
+
+#include <stdio.h>
+
+/* Replies kept for one session, bytes; the oldest go first. */
+#define OUTCOMES_BYTES_MAX ((size_t)64 << 20)
+
+struct session *session_of_conn(const struct engine *engine, uint64_t conn)
+{
+    struct session *session;
+    HASH_FIND(by_conn, engine->sessions_by_conn, &conn, sizeof(conn), session);
+    return session;
+}
+
+struct session *session_of_id(const struct engine *engine, uint64_t id)
+{
+    struct session *session;
+    HASH_FIND(by_id, engine->sessions_by_id, &id, sizeof(id), session);
+    return session;
+}
+
+static struct session *session_new(struct engine *engine, uint64_t id)
+{
+    struct session *session = mem_zalloc(sizeof(*session));
+    session->id = id;
+    session->timer.kind = TIMER_SESSION;
+    pending_init(&session->pending);
+    TAILQ_INIT(&session->waiters);
+    TAILQ_INIT(&session->leases);
+    TAILQ_INIT(&session->holds);
+    TAILQ_INIT(&session->rounds);
+    TAILQ_INIT(&session->outcomes);
+    HASH_ADD(by_id, engine->sessions_by_id, id, sizeof(id), session);
+    return session;
+}
+
+static void attach(struct engine *engine, struct session *session,
+                   uint64_t conn)
+{
+    session->conn = conn;
+    HASH_ADD(by_conn, engine->sessions_by_conn, conn, sizeof(conn), session);
+    engine->sessions_count++;
+}
+
+static void detach(struct engine *engine, struct session *session)
+{
+    HASH_DELETE(by_conn, engine->sessions_by_conn, session);
+    session->conn = 0;
+    engine->sessions_count--;
+}
+
+void session_connected(struct engine *engine, uint64_t conn,
+                       const struct peer *peer)
+{
+    CHECK(conn != 0 && session_of_conn(engine, conn) == NULL);
+    struct session *session = session_new(engine, next_object_id(engine));
+    session->peer = *peer;
+    attach(engine, session, conn);
+}
+
+/* Outcomes: kept in the order of the answers, found by the request's id. */
+
+static void outcome_add(struct session *session, struct outcome *outcome)
+{
+    outcome->session = session;
+    TAILQ_INSERT_TAIL(&session->outcomes, outcome, of_session);
+    HASH_ADD_KEYPTR(by_request, session->outcomes_by_request,
+                    outcome->request.at, (unsigned)outcome->request.len,
+                    outcome);
+    session->outcomes_count++;
+    session->outcomes_bytes += outcome->reply.len;
+}
+
+static struct outcome *outcome_find(const struct session *session,
+                                    struct slice request)
+{
+    struct outcome *outcome;
+    HASH_FIND(by_request, session->outcomes_by_request, request.at,
+              (unsigned)request.len, outcome);
+    return outcome;
+}
+
+static void outcome_drop(struct engine *engine, struct outcome *outcome)
+{
+    struct session *session = outcome->session;
+    TAILQ_REMOVE(&session->outcomes, outcome, of_session);
+    HASH_DELETE(by_request, session->outcomes_by_request, outcome);
+    session->outcomes_count--;
+    session->outcomes_bytes -= outcome->reply.len;
+    change_gone(engine, ROW_outcome, outcome->id, &outcome->saved);
+    change_free(engine, (void *)outcome->request.at);
+    change_free(engine, (void *)outcome->reply.at);
+    mem_free(outcome);
+}
+
+static void outcome_keep(struct engine *engine, const struct reply_to *to,
+                         struct slice reply, uint64_t token)
+{
+    struct session *session = to->session;
+    struct outcome *old = outcome_find(session, to->id.json);
+    if (old != NULL) {
+        outcome_drop(engine, old);
+    }
+    struct outcome *outcome = mem_zalloc(sizeof(*outcome));
+    outcome->id = next_object_id(engine);
+    outcome->request = slice_copy(to->id.json);
+    outcome->reply = slice_copy(reply);
+    outcome->token = token;
+    outcome_add(session, outcome);
+    change_mark(engine, ROW_outcome, outcome, &outcome->saved);
+    while (session->outcomes_count > OUTCOMES_MAX ||
+           (session->outcomes_bytes > OUTCOMES_BYTES_MAX &&
+            session->outcomes_count > 1)) {
+        outcome_drop(engine, TAILQ_FIRST(&session->outcomes));
+    }
+}
+
+static bool keeps(const struct reply_to *to)
+{
+    return to->session->grace_us > 0 && to->id.json.at != NULL;
+}
+
+void session_keep_reply(struct engine *engine, const struct reply_to *to,
+                        struct slice line)
+{
+    if (keeps(to)) {
+        outcome_keep(engine, to, line, 0);
+    }
+}
+
+void session_keep_token(struct engine *engine, const struct reply_to *to,
+                        uint64_t token, struct slice finished)
+{
+    if (keeps(to)) {
+        outcome_keep(engine, to, finished, token);
+        engine->token_kept = true;
+    }
+}
+
+bool session_answer_again(struct engine *engine)
+{
+    const struct reply_to *to = &engine->current.to;
+    if (!keeps(to)) {
+        return false;
+    }
+    struct outcome *outcome = outcome_find(to->session, to->id.json);
+    if (outcome == NULL || !outcome->loaded) {
+        return false;
+    }
+    if (outcome->token == 0) {
+        reply_again(engine, to, outcome->reply);
+    } else {
+        get_answer_again(engine, to, outcome->token, outcome->reply);
+    }
+    return true;
+}
+
+/* What it holds is free, whoever waited with it is gone. */
+static void session_end(struct engine *engine, struct session *session)
+{
+    while (!TAILQ_EMPTY(&session->waiters)) {
+        waiter_drop(engine, TAILQ_FIRST(&session->waiters));
+    }
+    while (!TAILQ_EMPTY(&session->leases)) {
+        struct job *job = TAILQ_FIRST(&session->leases)->job;
+        job_crashed(engine, job, SLICE("\"its consumer is gone\""));
+    }
+    while (!TAILQ_EMPTY(&session->holds)) {
+        hold_release(engine, TAILQ_FIRST(&session->holds));
+    }
+    while (!TAILQ_EMPTY(&session->rounds)) {
+        barrier_actor_gone(engine, TAILQ_FIRST(&session->rounds));
+    }
+    while (!TAILQ_EMPTY(&session->outcomes)) {
+        outcome_drop(engine, TAILQ_FIRST(&session->outcomes));
+    }
+    if (session->conn != 0) {
+        detach(engine, session);
+    }
+    timer_disarm(&engine->timers, &session->timer);
+    change_gone(engine, ROW_session, session->id, &session->saved);
+    HASH_DELETE(by_id, engine->sessions_by_id, session);
+    change_free(engine, (void *)session->client.at);
+    change_free(engine, (void *)session->secret.at);
+    pending_fini(&session->pending);
+    mem_free(session);
+}
+
+void session_disconnected(struct engine *engine, uint64_t conn)
+{
+    struct session *session = session_of_conn(engine, conn);
+    if (session == NULL) {
+        return;
+    }
+    if (engine->shutting_down && session->grace_us > 0) {
+        detach(engine, session); /* it is we who go: its row stays */
+        return;
+    }
+    session_end(engine, session);
+}
+
+void session_grace_over(struct engine *engine, struct session *session)
+{
+    CHECK(session->conn == 0);
+    session_end(engine, session);
+}
+
+bool session_load(struct engine *engine, const struct row_session *row)
+{
+    if (row->id == 0 || row->secret.at == NULL || row->grace_us <= 0 ||
+        session_of_id(engine, row->id) != NULL) {
+        return false;
+    }
+    struct session *session = session_new(engine, row->id);
+    session->secret = slice_copy(row->secret);
+    session->client = slice_copy(row->client);
+    session->grace_us = row->grace_us;
+    session->peer.uid = (uint32_t)row->uid;
+    session->saved.on_disk = true;
+    return true;
+}
+
+bool outcome_load(struct engine *engine, const struct row_outcome *row)
+{
+    struct session *session = session_of_id(engine, row->session);
+    if (session == NULL || row->request.at == NULL ||
+        (row->reply.at == NULL && row->token == 0) ||
+        outcome_find(session, row->request) != NULL) {
+        return false;
+    }
+    struct outcome *outcome = mem_zalloc(sizeof(*outcome));
+    outcome->id = row->id;
+    outcome->request = slice_copy(row->request);
+    outcome->reply = slice_copy(row->reply);
+    outcome->token = row->token;
+    outcome->loaded = true;
+    outcome->saved.on_disk = true;
+    outcome_add(session, outcome);
+    return true;
+}
+
+void sessions_loaded(struct engine *engine)
+{
+    struct session *session, *next;
+    HASH_ITER (by_id, engine->sessions_by_id, session, next) {
+        timer_arm(&engine->timers, &session->timer,
+                  later(engine->now_us, session->grace_us));
+    }
+}
+
+void session_free_all(struct engine *engine)
+{
+    struct session *session, *next;
+    HASH_ITER (by_id, engine->sessions_by_id, session, next) {
+        session_end(engine, session);
+    }
+}
+
+struct row_session session_row(const struct session *session)
+{
+    return (struct row_session){.id = session->id,
+                                .secret = session->secret,
+                                .uid = session->peer.uid,
+                                .grace_us = session->grace_us,
+                                .client = session->client};
+}
+
+struct row_outcome outcome_row(const struct outcome *outcome)
+{
+    return (struct row_outcome){.id = outcome->id,
+                                .session = outcome->session->id,
+                                .request = outcome->request,
+                                .reply = outcome->reply,
+                                .token = outcome->token};
+}
+
+static struct slice secret_of(const unsigned char *entropy)
+{
+    static const char hex[] = "0123456789abcdef";
+    CHECK(entropy != NULL);
+    char *text = mem_alloc(SECRET_CHARS);
+    for (size_t i = 0; i < ENTROPY_BYTES; i++) {
+        text[2 * i] = hex[entropy[i] >> 4];
+        text[2 * i + 1] = hex[entropy[i] & 15];
+    }
+    return (struct slice){text, SECRET_CHARS};
+}
+
+/* Takes as long for a wrong secret as for the right one. */
+static bool same_secret(struct slice a, struct slice b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    unsigned differ = 0;
+    for (size_t i = 0; i < a.len; i++) {
+        differ |= (unsigned)(a.at[i] ^ b.at[i]);
+    }
+    return differ == 0;
+}
+
+/* The session to be taken up again; NULL: there is none for this client. */
+static struct session *resumable(const struct engine *engine,
+                                 const struct session *here,
+                                 const struct resume_part *resume)
+{
+    struct session *away = session_of_id(engine, resume->session);
+    if (away == NULL || away->conn != 0 || away->peer.uid != here->peer.uid ||
+        !same_secret(away->secret, resume->secret)) {
+        return NULL;
+    }
+    return away;
+}
+
+static void write_opened(struct engine *engine, const struct session *session,
+                         bool resumed)
+{
+    struct out *out = answer_begin(engine);
+    write_begin_object(out);
+    WRITE(out, integer, "session", (int64_t)session->id);
+    WRITE(out, string, "secret", session->secret);
+    WRITE(out, flag, "resumed", resumed);
+    write_end_object(out);
+    answer_end(engine, change_batch_seen(engine));
+}
+
+/* `away` goes on with the connection of `here`, which has done nothing yet. */
+static void resume(struct engine *engine, struct session *here,
+                   struct session *away)
+{
+    uint64_t conn = here->conn;
+    away->peer = here->peer;
+    session_end(engine, here);
+    attach(engine, away, conn);
+    timer_disarm(&engine->timers, &away->timer);
+    engine->current.session = away;
+    engine->current.to.session = away;
+}
+
+void method_session_open(struct engine *engine, struct session *session,
+                         const struct request *request)
+{
+    if (request->grace_us > (int64_t)GRACE_SECONDS_MAX * 1000000) {
+        refuse_param(engine, "grace", "`grace` is at most %d seconds",
+                     GRACE_SECONDS_MAX);
+        return;
+    }
+    if (session->secret.at != NULL || session->waiters_count > 0 ||
+        session->pending.count > 0 || !TAILQ_EMPTY(&session->leases) ||
+        !TAILQ_EMPTY(&session->holds) || !TAILQ_EMPTY(&session->rounds)) {
+        refuse(engine, ERROR_conflict,
+               "session.open comes once, before anything else on a "
+               "connection");
+        return;
+    }
+    struct session *away = request->resume.session == 0
+                               ? NULL
+                               : resumable(engine, session, &request->resume);
+    if (away != NULL) {
+        resume(engine, session, away);
+        write_opened(engine, away, true);
+        return;
+    }
+    session->client = slice_copy(request->client);
+    session->grace_us = request->grace_us > 0 ? request->grace_us : 0;
+    session->secret = secret_of(engine->current.event->entropy);
+    if (session->grace_us > 0) {
+        change_mark(engine, ROW_session, session, &session->saved);
+    }
+    write_opened(engine, session, false);
+}
+
+void method_session_cancel(struct engine *engine, struct session *session,
+                           const struct request *request)
+{
+    struct rpc_id id = {.json = request->pending};
+    id.key = rpc_id_key(id.json);
+    struct pending_slot *slot = pending_find(&session->pending, id.key);
+    struct waiter *waiter = slot == NULL ? NULL : slot->waiter;
+    bool cancelled = waiter != NULL && waiter->kind != WAITER_SWEEP;
+    if (cancelled) {
+        waiter_cancel(engine, waiter);
+    }
+    struct out *out = answer_begin(engine);
+    write_begin_object(out);
+    WRITE(out, flag, "cancelled", cancelled);
+    write_end_object(out);
+    answer_end(engine, 0);
+}

@@ -1,0 +1,43 @@
+/*
+ * Work on very many jobs, a slice a step.
+ *
+ * A purge, a delete, or a retry of a whole queue takes the sets it is about out
+ * of the queue in one step, so that it takes effect at once, and deals with
+ * their jobs in slices of SLICE_JOBS at the end of the following steps, so that
+ * nobody else waits for it. It is answered when its last slice is on disk.
+ */
+#ifndef SYNCD_ENGINE_SWEEP_H
+#define SYNCD_ENGINE_SWEEP_H
+
+#include "daemon/engine/job.h"
+
+enum sweep_kind { SWEEP_PURGE, SWEEP_DELETE, SWEEP_RETRY };
+
+struct sweep {
+    TAILQ_ENTRY(sweep) entry;
+    enum sweep_kind kind;
+    struct queue *queue;
+    struct job_set *set;   /* owned */
+    struct waiter *waiter; /* answered at its end; NULL: nobody waits for it */
+};
+
+TAILQ_HEAD(sweeps, sweep);
+
+/* Takes the queue's sets in these states out of it, for all to see at once. The
+ * request at hand is answered at the end with how many jobs it was. */
+void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
+                 enum sweep_kind kind);
+
+/* After a restart: the jobs of queues that were being deleted. */
+void sweep_resume(struct engine *engine, struct queue *queue);
+
+/* One slice. */
+void sweeps_step(struct engine *engine);
+
+/* The waiter of a sweep is gone. */
+void sweep_forget_waiter(struct engine *engine, const struct waiter *waiter);
+
+/* All sets that are being swept, with their jobs still in the index. */
+void sweep_free_all(struct engine *engine);
+
+#endif
