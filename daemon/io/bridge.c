@@ -1,0 +1,382 @@
+#include "daemon/io/bridge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "daemon/io/server.h"
+#include "proto/check.h"
+#include "proto/limits.h"
+
+/* What one connection may have carried out in a turn, before it is the turn of
+ * the next: bytes or lines, whatever comes first. */
+#define SHARE_BYTES ((size_t)64 << 10)
+#define SHARE_LINES 1024
+
+/* What all of them may together, so that commits and timers get their turn. */
+#define TURN_BYTES ((size_t)1 << 20)
+
+/* Replies are held back while a batch is written, and a disk may hang. So that
+ * they cannot pile up without a bound, one connection may carry out so many
+ * bytes of requests per batch, and have so many requests pending that only
+ * read (their replies may be large). */
+#define BATCH_BYTES_MAX   ((size_t)8 << 20)
+#define PENDING_READS_MAX 64
+
+/* What a reply must know when it comes: bits, and above them the number of the
+ * batch array it belongs to, 0 for none. */
+#define TAG_SURE  UINT64_C(1) /* the request never waits for other clients */
+#define TAG_READS UINT64_C(2)
+#define TAG_SHIFT 2
+
+/* Replies. */
+
+static void answer_array(struct connection *c, struct gather *gather)
+{
+    connection_send(c, gather_line(gather));
+    HASH_DEL(c->gathers, gather);
+    gather_free(gather);
+}
+
+/* A line to where it belongs: the connection, or an array of replies. */
+static void answer(struct connection *c, struct gather *gather,
+                   struct slice line)
+{
+    if (gather == NULL) {
+        connection_send(c, line);
+        return;
+    }
+    gather_add(gather, line);
+    if (gather_whole(gather)) {
+        answer_array(c, gather);
+    }
+}
+
+static struct gather *gather_of(struct connection *c, uint64_t tag)
+{
+    struct gather *gather;
+    uint64_t number = tag >> TAG_SHIFT;
+    if (number == 0) {
+        return NULL;
+    }
+    HASH_FIND(hh, c->gathers, &number, sizeof(number), gather);
+    CHECK(gather != NULL && gather->missing > 0);
+    gather->missing--;
+    return gather;
+}
+
+static void deliver(struct server *server, const struct effect_reply *reply)
+{
+    struct connection *c = connections_find(&server->connections, reply->conn);
+    if (c == NULL || c->input == INPUT_GONE) {
+        return;
+    }
+    CHECK(c->pending > 0);
+    c->pending--;
+    c->pending_sure -= (reply->tag & TAG_SURE) != 0;
+    c->pending_reads -= (reply->tag & TAG_READS) != 0;
+    answer(c, gather_of(c, reply->tag),
+           (struct slice){server->effects.bytes.at + reply->at, reply->len});
+}
+
+void bridge_step(struct server *server, struct event *event)
+{
+    struct effects *effects = &server->effects;
+    event->now_us = server->now_us;
+    engine_step(server->setup.engine, event, effects);
+    if (effects->replies_count > 0) {
+        for (size_t i = 0; i < effects->replies_count; i++) {
+            deliver(server, &effects->replies[i]);
+        }
+        effects_clear(effects);
+    }
+}
+
+/* Requests. */
+
+static void read_entropy(unsigned char *to)
+{
+    ssize_t got;
+    do {
+        got = getrandom(to, ENTROPY_BYTES, 0);
+    } while (got < 0 && errno == EINTR);
+    CHECK(got == ENTROPY_BYTES);
+}
+
+/* Counts a request that expects an answer; its tag. */
+static uint64_t count_pending(struct connection *c, unsigned traits)
+{
+    bool sure = (traits & TRAIT_WAITS) == 0;
+    bool reads = sure && (traits & TRAIT_READS) != 0;
+    c->pending++;
+    c->pending_sure += sure;
+    c->pending_reads += reads;
+    uint64_t tag = (sure ? TAG_SURE : 0) | (reads ? TAG_READS : 0);
+    if (c->gather != NULL) {
+        c->gather->missing++;
+        tag |= c->gather->number << TAG_SHIFT;
+    }
+    return tag;
+}
+
+static void carry_out(struct connection *c, const struct request *request,
+                      size_t size)
+{
+    struct server *server = c->server;
+    unsigned traits = method_row(request->method)->traits;
+    unsigned char entropy[ENTROPY_BYTES];
+    struct event event = {
+        .type = EVENT_REQUEST,
+        .conn = c->id,
+        .peer = c->peer,
+        .request = request,
+        .size = size,
+    };
+    if (request->id.json.at != NULL) {
+        event.tag = count_pending(c, traits);
+    }
+    if ((traits & TRAIT_ENTROPY) != 0) {
+        read_entropy(entropy);
+        event.entropy = entropy;
+    }
+    if (request->method == METHOD_queue_put && server->commit.full) {
+        server->commit.probe_wanted = true;
+    }
+    bridge_step(server, &event);
+}
+
+/* An absent id is answered as null. */
+static void refuse(struct connection *c, struct slice id,
+                   const struct complaint *why)
+{
+    struct out line;
+    out_init(&line);
+    message_error(&line, id, why);
+    answer(c, c->gather, (struct slice){line.at, line.len});
+    out_fini(&line);
+}
+
+static void refuse_limit(struct connection *c, const char *what)
+{
+    size_t most = (size_t)c->server->setup.config->max_message;
+    struct complaint why = {0};
+    complain(&why, ERROR_limit, "%s of more than %zu bytes (max_message)", what,
+             most);
+    (void)snprintf(why.limit, sizeof(why.limit), "max_message");
+    why.value = (int64_t)most;
+    refuse(c, (struct slice){NULL, 0}, &why);
+}
+
+/* Batch arrays. */
+
+static void begin_array(struct connection *c, struct slice line)
+{
+    c->gather = gather_new(++c->gathers_made);
+    HASH_ADD(hh, c->gathers, number, sizeof(c->gather->number), c->gather);
+    c->array = message_batch(line);
+}
+
+static void end_array(struct connection *c)
+{
+    struct gather *gather = c->gather;
+    c->gather = NULL;
+    decoded_free(c->decoded);
+    c->decoded = NULL;
+    gather->carried_out = true;
+    if (gather_whole(gather)) {
+        answer_array(c, gather);
+    }
+}
+
+/* The next element; its size, 0 at the end. An answer that has grown beyond
+ * max_message ends the array: one error stands for all that was left, which is
+ * not carried out. */
+static size_t serve_element(struct connection *c)
+{
+    struct server *server = c->server;
+    struct request request;
+    enum message_kind kind;
+    struct complaint why;
+    if (c->gather->out.len > (size_t)server->setup.config->max_message) {
+        refuse_limit(c, "the rest of the batch was not carried out: an answer");
+        end_array(c);
+        return 0;
+    }
+    const char *from = c->array.members.scan.at;
+    if (!message_batch_next(&c->array, &server->arena, &request, &kind, &why)) {
+        end_array(c);
+        return 0;
+    }
+    size_t size = (size_t)(c->array.members.scan.at - from);
+    if (kind == MESSAGE_REQUEST) {
+        carry_out(c, &request, size);
+    } else if (!request.notification) {
+        refuse(c, request.id.json, &why);
+    }
+    arena_reset(&server->arena);
+    return size;
+}
+
+/* Lines. */
+
+static void serve_message(struct connection *c, enum message_kind kind,
+                          const struct request *request,
+                          const struct complaint *why, struct slice line)
+{
+    switch (kind) {
+    case MESSAGE_REQUEST:
+        carry_out(c, request, line.len);
+        break;
+    case MESSAGE_BAD:
+        if (!request->notification) {
+            refuse(c, request->id.json, why);
+        }
+        break;
+    case MESSAGE_BATCH:
+        begin_array(c, line);
+        break;
+    }
+}
+
+static void serve_line(struct connection *c, struct slice line)
+{
+    struct server *server = c->server;
+    struct request request;
+    struct complaint why;
+    if (line.len >= DECODER_LINE_MIN &&
+        decoder_try(&server->decoder, c->id, line)) {
+        connection_set_input(c, INPUT_DECODING);
+        return;
+    }
+    enum message_kind kind =
+        message_decode(line, &server->arena, &request, &why);
+    serve_message(c, kind, &request, &why, line);
+    arena_reset(&server->arena);
+}
+
+/* A large line that is back from the pool. */
+static size_t serve_decoded(struct connection *c)
+{
+    struct decoded *decoded = c->decoded;
+    serve_message(c, decoded->kind, &decoded->request, &decoded->why,
+                  decoded->line);
+    size_t size = decoded->line.len;
+    if (decoded->kind != MESSAGE_BATCH) { /* else end_array does it */
+        decoded_free(decoded);
+        c->decoded = NULL;
+    }
+    return size;
+}
+
+/* The client has ended, or what it sends makes no sense any more. */
+static void end_input(struct connection *c)
+{
+    struct commit *commit = &c->server->commit;
+    c->leave_after = commit->answered + (commit->work == COMMIT_NONE ? 1 : 2);
+    connection_set_input(c, INPUT_OVER);
+}
+
+/* The next line from the buffer; its size, 0 if it is not ready any more. */
+static size_t serve_next_line(struct connection *c)
+{
+    struct slice line;
+    enum frame_result result =
+        c->eof ? frame_last(&c->frame, &line) : frame_next(&c->frame, &line);
+    switch (result) {
+    case FRAME_LINE:
+        serve_line(c, line);
+        return line.len;
+    case FRAME_MORE:
+        if (c->eof) {
+            end_input(c);
+        } else {
+            connection_set_input(c, INPUT_READING);
+        }
+        break;
+    case FRAME_LONG:
+        refuse_limit(c, "a line");
+        end_input(c);
+        break;
+    }
+    return 0;
+}
+
+/* Holds a connection back that has more in flight than it may. */
+static bool hold_back(struct connection *c)
+{
+    struct commit *commit = &c->server->commit;
+    if (c->batch != commit->answered) {
+        c->batch = commit->answered;
+        c->batch_bytes = 0;
+    }
+    if (!connection_has_room(c)) {
+        connection_set_input(c, INPUT_FULL);
+    } else if (c->pending_reads >= PENDING_READS_MAX ||
+               (commit->work != COMMIT_NONE &&
+                c->batch_bytes >= BATCH_BYTES_MAX)) {
+        connection_set_input(c, INPUT_STALLED);
+    }
+    return c->input != INPUT_READY;
+}
+
+/* One share; how many bytes it was. */
+static size_t serve_share(struct connection *c)
+{
+    size_t bytes = 0;
+    for (unsigned lines = 0; lines < SHARE_LINES && bytes < SHARE_BYTES;
+         lines++) {
+        if (hold_back(c)) {
+            break;
+        }
+        size_t size = c->gather != NULL    ? serve_element(c)
+                      : c->decoded != NULL ? serve_decoded(c)
+                                           : serve_next_line(c);
+        bytes += size;
+        c->batch_bytes += size;
+        if (c->input != INPUT_READY) {
+            break;
+        }
+    }
+    return bytes;
+}
+
+void bridge_serve(struct server *server)
+{
+    struct connection_list *ready = &server->connections.ready;
+    struct connection *last = TAILQ_LAST(ready, connection_list);
+    size_t bytes = 0;
+    for (bool more = last != NULL; more && bytes < TURN_BYTES;) {
+        struct connection *c = TAILQ_FIRST(ready);
+        more = c != last;
+        bytes += serve_share(c);
+        if (c->input == INPUT_READY) {
+            connection_set_input(c, INPUT_READY); /* behind the others */
+        }
+    }
+}
+
+/* What an array has so far; its other elements end with the session. */
+static void answer_open_arrays(struct connection *c)
+{
+    struct gather *gather;
+    struct gather *next;
+    HASH_ITER (hh, c->gathers, gather, next) {
+        answer_array(c, gather);
+    }
+}
+
+void bridge_leave(struct server *server)
+{
+    struct connection *c;
+    struct connection *next;
+    TAILQ_FOREACH_SAFE (c, &server->connections.leaving, input_link, next) {
+        if (!connection_may_leave(c)) {
+            continue;
+        }
+        struct event event = {.type = EVENT_DISCONNECTED, .conn = c->id};
+        bridge_step(server, &event);
+        answer_open_arrays(c);
+        connection_leave(c);
+        connection_flush(c);
+    }
+}

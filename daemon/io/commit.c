@@ -1,0 +1,134 @@
+#include "daemon/io/commit.h"
+
+#include <string.h>
+
+#include "daemon/io/bridge.h"
+#include "daemon/io/server.h"
+#include "proto/check.h"
+
+#define PROBE_EVERY_US INT64_C(1000000)
+
+/* Being woken is all: the turn that follows takes the answer. */
+static void on_wake(uv_async_t *wake)
+{
+    (void)wake;
+}
+
+void commit_init(struct commit *commit, struct server *server)
+{
+    memset(commit, 0, sizeof(*commit));
+    commit->server = server;
+    commit->probed_at_us = INT64_MIN / 2;
+    pthread_mutex_init(&commit->lock, NULL);
+    int rc = uv_async_init(&server->loop, &commit->wake, on_wake);
+    CHECK(rc == 0);
+    commit->wake.data = commit;
+}
+
+/* In any thread. */
+static void on_answer(void *arg, enum store_status status, const char *why)
+{
+    struct commit *commit = arg;
+    pthread_mutex_lock(&commit->lock);
+    CHECK(!commit->has_answer);
+    commit->has_answer = true;
+    commit->status = status;
+    strncpy(commit->why.text, why, sizeof(commit->why.text) - 1);
+    pthread_mutex_unlock(&commit->lock);
+    uv_async_send(&commit->wake);
+}
+
+static bool take(struct commit *commit, enum store_status *status)
+{
+    pthread_mutex_lock(&commit->lock);
+    bool taken = commit->has_answer;
+    commit->has_answer = false;
+    *status = commit->status;
+    pthread_mutex_unlock(&commit->lock);
+    return taken;
+}
+
+static void set_full(struct commit *commit, bool full)
+{
+    if (commit->full == full) {
+        return;
+    }
+    const struct log *log = commit->server->setup.log;
+    if (full) {
+        log_line(log, LOG_ERR,
+                 "the disk is full (%s): puts are refused until there is room",
+                 commit->why.text);
+    } else {
+        log_line(log, LOG_NOTICE, "there is room on the disk again");
+    }
+    commit->full = full;
+    struct event event = {.type = EVENT_SPACE, .full = full};
+    bridge_step(commit->server, &event);
+}
+
+void commit_take_answer(struct commit *commit)
+{
+    enum store_status status;
+    if (!take(commit, &status)) {
+        return;
+    }
+    enum commit_work work = commit->work;
+    CHECK(work != COMMIT_NONE);
+    switch (status) {
+    case STORE_DONE:
+    case STORE_DONE_LOW:
+        break;
+    case STORE_FAILED:
+    case STORE_IN_DOUBT:
+        server_fatal(commit->server, commit->why.text);
+    }
+    commit->work = COMMIT_NONE;
+    commit->answered++;
+    if (work == COMMIT_BATCH) {
+        struct event event = {.type = EVENT_PERSISTED};
+        bridge_step(commit->server, &event);
+    }
+    if (status == STORE_DONE_LOW) {
+        set_full(commit, true);
+    } else if (work == COMMIT_PROBE) {
+        set_full(commit, false);
+    }
+    connections_unstall(&commit->server->connections);
+}
+
+static void begin(struct commit *commit, enum commit_work work)
+{
+    commit->work = work;
+    commit->since_us = commit->server->now_us;
+    commit->why.text[0] = '\0';
+}
+
+void commit_next(struct commit *commit)
+{
+    struct server *server = commit->server;
+    if (commit->work != COMMIT_NONE) {
+        return;
+    }
+    const struct batch *batch = engine_cut(server->setup.engine);
+    if (batch != NULL) {
+        begin(commit, COMMIT_BATCH);
+        store_submit(server->setup.store, batch, on_answer, commit);
+    } else if (commit->full && commit->probe_wanted &&
+               server->now_us - commit->probed_at_us >= PROBE_EVERY_US) {
+        commit->probe_wanted = false;
+        commit->probed_at_us = server->now_us;
+        begin(commit, COMMIT_PROBE);
+        store_probe(server->setup.store, on_answer, commit);
+    }
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct commit *commit = handle->data;
+    pthread_mutex_destroy(&commit->lock);
+}
+
+void commit_close(struct commit *commit)
+{
+    uv_close((uv_handle_t *)&commit->wake, on_closed);
+}

@@ -1,0 +1,354 @@
+#include "daemon/io/connection.h"
+
+#include "daemon/io/server.h"
+#include "proto/check.h"
+#include "proto/limits.h"
+
+/* Read from one connection before it is served; one that sends faster must not
+ * keep the loop in the poll. */
+#define UNSERVED_MAX ((size_t)256 << 10)
+
+/* All unsent replies together; beyond it each connection gets less room. */
+#define ALL_UNSENT_MAX ((size_t)256 << 20)
+#define UNSENT_TIGHT   ((size_t)64 << 10)
+
+/* A buffer of a quiet connection that is larger is given back. */
+#define KEEP_BYTES ((size_t)4 << 10)
+
+void connections_init(struct connections *connections)
+{
+    connections->by_id = NULL;
+    connections->count = 0;
+    connections->last_id = 0;
+    connections->unsent = 0;
+    connections->decoding = 0;
+    TAILQ_INIT(&connections->ready);
+    TAILQ_INIT(&connections->stalled);
+    TAILQ_INIT(&connections->leaving);
+    TAILQ_INIT(&connections->dirty);
+}
+
+struct connection *connections_find(struct connections *connections,
+                                    uint64_t id)
+{
+    struct connection *found;
+    HASH_FIND(hh, connections->by_id, &id, sizeof(id), found);
+    return found;
+}
+
+/* The list that belongs to a state; NULL: none. */
+static struct connection_list *list_of(struct connections *all,
+                                       enum input_state state)
+{
+    switch (state) {
+    case INPUT_READY:
+        return &all->ready;
+    case INPUT_STALLED:
+        return &all->stalled;
+    case INPUT_OVER:
+        return &all->leaving;
+    case INPUT_READING:
+    case INPUT_FULL:
+    case INPUT_DECODING:
+    case INPUT_GONE:
+        break;
+    }
+    return NULL;
+}
+
+static void unlink_input(struct connection *c)
+{
+    struct connections *all = &c->server->connections;
+    all->decoding -= c->input == INPUT_DECODING;
+    struct connection_list *list = list_of(all, c->input);
+    if (list != NULL) {
+        TAILQ_REMOVE(list, c, input_link);
+    }
+}
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct connection *c = handle->data;
+    *buf = uv_buf_init(c->server->connections.read, READ_BYTES);
+}
+
+static void listen_to(struct connection *c, bool on);
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+    struct connection *c = stream->data;
+    if (count == 0) { /* nothing there after all */
+        return;
+    }
+    if (count < 0) {
+        /* The end, or the peer has gone: what it sent before is carried out
+         * all the same. */
+        c->eof = true;
+        listen_to(c, false);
+    } else {
+        size_t len = (size_t)count;
+        size_t room;
+        memcpy(frame_room(&c->frame, len, &room), buf->base, len);
+        frame_filled(&c->frame, len);
+        c->unserved += len;
+        if (c->unserved >= UNSERVED_MAX) {
+            listen_to(c, false);
+        }
+    }
+    if (c->input == INPUT_READING) {
+        connection_set_input(c, INPUT_READY);
+    }
+}
+
+static void listen_to(struct connection *c, bool on)
+{
+    if (on == c->listening) {
+        return;
+    }
+    int rc = on ? uv_read_start((uv_stream_t *)&c->pipe, on_room, on_read)
+                : uv_read_stop((uv_stream_t *)&c->pipe);
+    CHECK(rc == 0);
+    c->listening = on;
+}
+
+void connection_set_input(struct connection *c, enum input_state state)
+{
+    CHECK(c->input != INPUT_OVER && c->input != INPUT_GONE);
+    struct connections *all = &c->server->connections;
+    unlink_input(c);
+    c->input = state;
+    struct connection_list *list = list_of(all, state);
+    if (list != NULL) {
+        TAILQ_INSERT_TAIL(list, c, input_link);
+    }
+    all->decoding += state == INPUT_DECODING;
+    if (state == INPUT_READING) {
+        c->unserved = 0;
+        frame_trim(&c->frame);
+        listen_to(c, !c->server->stopping);
+    } else if (state != INPUT_READY) {
+        listen_to(c, false);
+    }
+}
+
+uint64_t connection_accept(struct server *server, int take_fd,
+                           const struct peer *peer)
+{
+    struct connections *all = &server->connections;
+    struct connection *c = mem_zalloc(sizeof(*c));
+    int rc = uv_pipe_init(&server->loop, &c->pipe, 0);
+    CHECK(rc == 0);
+    c->server = server;
+    c->peer = *peer;
+    c->pipe.data = c;
+    c->write.data = c;
+    frame_init(&c->frame, (size_t)server->setup.config->max_message);
+    c->id = ++all->last_id;
+    all->count++;
+    HASH_ADD(hh, all->by_id, id, sizeof(c->id), c);
+    rc = uv_pipe_open(&c->pipe, take_fd);
+    CHECK(rc == 0); /* it fails only for what is no open socket */
+    c->input = INPUT_READING;
+    listen_to(c, true);
+    return c->id;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+    struct server *server = c->server;
+    struct gather *gather;
+    struct gather *next;
+    HASH_ITER (hh, c->gathers, gather, next) {
+        HASH_DEL(c->gathers, gather);
+        gather_free(gather);
+    }
+    decoded_free(c->decoded);
+    frame_fini(&c->frame);
+    out_fini(&c->pending_out);
+    out_fini(&c->sending);
+    mem_free(c);
+    listener_resume(&server->listener);
+}
+
+static void close_now(struct connection *c)
+{
+    struct connections *all = &c->server->connections;
+    CHECK(!c->closing);
+    c->closing = true;
+    unlink_input(c);
+    if (c->dirty) {
+        TAILQ_REMOVE(&all->dirty, c, dirty_link);
+    }
+    all->unsent -= c->unsent;
+    all->count--;
+    HASH_DEL(all->by_id, c);
+    uv_close((uv_handle_t *)&c->pipe, on_closed);
+}
+
+bool connection_has_room(const struct connection *c)
+{
+    bool tight = c->server->connections.unsent > ALL_UNSENT_MAX;
+    return c->unsent <= (tight ? UNSENT_TIGHT : UNSENT_BYTES_MAX);
+}
+
+void connection_send(struct connection *c, struct slice lines)
+{
+    struct connections *all = &c->server->connections;
+    if (c->deaf) {
+        return;
+    }
+    out_bytes(&c->pending_out, lines);
+    c->unsent += lines.len;
+    all->unsent += lines.len;
+    if (!c->dirty) {
+        c->dirty = true;
+        TAILQ_INSERT_TAIL(&all->dirty, c, dirty_link);
+    }
+}
+
+static void count_sent(struct connection *c, size_t bytes)
+{
+    c->unsent -= bytes;
+    c->server->connections.unsent -= bytes;
+}
+
+/* The peer reads no more. What it sent is still carried out. */
+static void turn_deaf(struct connection *c)
+{
+    c->deaf = true;
+    count_sent(c, c->pending_out.len);
+    out_fini(&c->pending_out);
+}
+
+static void forget_sent(struct out *out)
+{
+    if (out->cap > KEEP_BYTES) {
+        out_fini(out);
+    } else {
+        out->len = 0;
+    }
+}
+
+/* After the output has moved: read again, or close. */
+static void look_around(struct connection *c)
+{
+    bool drained = !c->writing && c->pending_out.len == 0;
+    if (c->input == INPUT_GONE && drained) {
+        close_now(c);
+    } else if (c->input == INPUT_FULL && connection_has_room(c)) {
+        connection_set_input(c, INPUT_READY);
+    } else if (c->input == INPUT_READING && !connection_has_room(c)) {
+        connection_set_input(c, INPUT_FULL);
+    }
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct connection *c = write->data;
+    if (c->closing) {
+        return;
+    }
+    c->writing = false;
+    count_sent(c, c->unsent - c->pending_out.len);
+    forget_sent(&c->sending);
+    if (status < 0) {
+        turn_deaf(c);
+    }
+    connection_flush(c);
+}
+
+/* What a write that does not wait has left over goes on in the background. */
+static void send_rest(struct connection *c, size_t sent)
+{
+    struct out spare = c->sending;
+    c->sending = c->pending_out;
+    c->pending_out = spare;
+    c->pending_out.len = 0;
+    /* uv_buf_init takes an unsigned; a buffer of 4 GiB cannot come about. */
+    uv_buf_t rest = {.base = c->sending.at + sent,
+                     .len = c->sending.len - sent};
+    int rc = uv_write(&c->write, (uv_stream_t *)&c->pipe, &rest, 1, on_written);
+    if (rc < 0) {
+        count_sent(c, rest.len);
+        forget_sent(&c->sending);
+        turn_deaf(c);
+        return;
+    }
+    c->writing = true;
+}
+
+void connection_flush(struct connection *c)
+{
+    if (!c->writing && c->pending_out.len > 0) {
+        uv_buf_t all = {.base = c->pending_out.at, .len = c->pending_out.len};
+        int sent = uv_try_write((uv_stream_t *)&c->pipe, &all, 1);
+        if (sent < 0 && sent != UV_EAGAIN) {
+            turn_deaf(c);
+        } else {
+            size_t done = sent > 0 ? (size_t)sent : 0;
+            count_sent(c, done);
+            if (done == all.len) {
+                forget_sent(&c->pending_out);
+            } else {
+                send_rest(c, done);
+            }
+        }
+    }
+    look_around(c);
+}
+
+bool connection_may_leave(const struct connection *c)
+{
+    const struct commit *commit = &c->server->commit;
+    if (c->pending == 0) {
+        return true;
+    }
+    /* What is held back hangs on the batch under way or the one behind it;
+     * without either nothing is. */
+    return c->pending_sure == 0 &&
+           (commit->work == COMMIT_NONE || commit->answered >= c->leave_after);
+}
+
+void connection_leave(struct connection *c)
+{
+    CHECK(c->input == INPUT_OVER);
+    unlink_input(c);
+    c->input = INPUT_GONE;
+}
+
+void connections_set_line_max(struct connections *connections, size_t line_max)
+{
+    struct connection *c;
+    struct connection *next;
+    HASH_ITER (hh, connections->by_id, c, next) {
+        c->frame.line_max = line_max;
+    }
+}
+
+void connections_stop_reading(struct connections *connections)
+{
+    struct connection *c;
+    struct connection *next;
+    HASH_ITER (hh, connections->by_id, c, next) {
+        listen_to(c, false);
+    }
+}
+
+void connections_close(struct connections *connections)
+{
+    struct connection *c;
+    struct connection *next;
+    HASH_ITER (hh, connections->by_id, c, next) {
+        close_now(c);
+    }
+}
+
+void connections_unstall(struct connections *connections)
+{
+    struct connection *c;
+    while ((c = TAILQ_FIRST(&connections->stalled)) != NULL) {
+        connection_set_input(c, INPUT_READY);
+    }
+}

@@ -1,0 +1,313 @@
+#include "daemon/io/server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/io/bridge.h"
+#include "daemon/io/service.h"
+#include "proto/check.h"
+
+/* At the end: so long clients may take to read their replies, and so long a
+ * commit may take before we go without it. Together less than 5 s. */
+#define PATIENCE_MS        2000
+#define COMMIT_PATIENCE_MS 2500
+
+void server_fatal(struct server *server, const char *why)
+{
+    log_line(server->setup.log, LOG_ERR,
+             "the store failed, nobody is answered any more: %s", why);
+    service_notify("STATUS=The store failed: %s\nERRNO=5", why);
+    _exit(EX_IOERR);
+}
+
+void server_engine_limits(struct engine_options *options,
+                          const struct config *config)
+{
+    options->message_max = (size_t)config->max_message;
+    options->memory_max = (size_t)config->max_memory;
+    options->pending_max = (size_t)config->max_pending;
+    options->pending_bytes_max = (size_t)config->max_pending_bytes;
+    options->connections_max = (size_t)config->max_connections;
+}
+
+/* The turn. */
+
+static void tell_time(struct server *server)
+{
+    if (engine_deadline_us(server->setup.engine) <= server->now_us) {
+        struct event event = {.type = EVENT_TIME};
+        bridge_step(server, &event);
+    }
+}
+
+static void flush_all(struct server *server)
+{
+    struct connection_list *dirty = &server->connections.dirty;
+    struct connection *c;
+    while ((c = TAILQ_FIRST(dirty)) != NULL) {
+        TAILQ_REMOVE(dirty, c, dirty_link);
+        c->dirty = false;
+        connection_flush(c);
+    }
+}
+
+/* Are lines still carried out? Not at the very end, when what was read has
+ * taken too long: whoever sent it stays without an answer. */
+static bool is_serving(const struct server *server)
+{
+    return !server->stopping || server->patient;
+}
+
+/* At the end: has everybody been answered who can be? */
+static bool is_finished(const struct server *server)
+{
+    const struct connections *all = &server->connections;
+    bool answered = TAILQ_EMPTY(&all->ready) && TAILQ_EMPTY(&all->stalled) &&
+                    all->decoding == 0 && all->unsent == 0;
+    return server->commit.work == COMMIT_NONE &&
+           (answered || !is_serving(server));
+}
+
+/* Carries out what has come in, and makes it durable. */
+static void serve(struct server *server)
+{
+    tell_time(server);
+    bridge_serve(server);
+    commit_next(&server->commit);
+    if (server->commit.work == COMMIT_NONE) {
+        connections_unstall(&server->connections);
+    }
+    bridge_leave(server);
+    commit_next(&server->commit); /* what ended sessions gave back */
+}
+
+static void on_again(uv_idle_t *again)
+{
+    (void)again;
+}
+
+static void on_turn(uv_check_t *turn)
+{
+    struct server *server = turn->data;
+    server->now_us = clock_now_us(server->setup.clock);
+    commit_take_answer(&server->commit);
+    decoder_take(&server->decoder);
+    if (is_serving(server)) {
+        serve(server);
+    }
+    flush_all(server);
+    alarm_set(&server->alarm, engine_deadline_us(server->setup.engine));
+    if (is_serving(server) && !TAILQ_EMPTY(&server->connections.ready)) {
+        uv_idle_start(&server->again, on_again);
+    } else {
+        uv_idle_stop(&server->again);
+    }
+    if (server->stopping && is_finished(server)) {
+        uv_stop(&server->loop);
+    }
+}
+
+/* The end. */
+
+/* The store does not come back: what it was given is in doubt, and whoever
+ * waits for it stays without an answer. */
+static void on_commit_patience(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    server_fatal(server, "it did not answer before the end");
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    server->patient = false;
+    uv_timer_start(timer, on_commit_patience, COMMIT_PATIENCE_MS, 0);
+}
+
+/* Waiters are told, nobody is let in or read any more, what was read is still
+ * carried out. A second signal changes nothing. */
+static void stop(struct server *server, int signal_number)
+{
+    if (server->stopping) {
+        return;
+    }
+    server->stopping = true;
+    server->patient = true;
+    log_line(server->setup.log, LOG_INFO, "stopping (%s)",
+             sigabbrev_np(signal_number));
+    service_notify("STOPPING=1\nSTATUS=Stopping");
+    listener_close(&server->listener);
+    unix_socket_close(server->setup.socket);
+    connections_stop_reading(&server->connections);
+    server->now_us = clock_now_us(server->setup.clock);
+    struct event event = {.type = EVENT_SHUTDOWN};
+    bridge_step(server, &event);
+    uv_timer_start(&server->stopping_timer, on_patience, PATIENCE_MS, 0);
+}
+
+/* Reload. */
+
+static void note_restart(void *arg, const char *key)
+{
+    struct server *server = arg;
+    log_line(server->setup.log, LOG_NOTICE,
+             "%s has changed; it takes effect with the next start", key);
+}
+
+static void apply_config(struct server *server, struct config *take_fresh)
+{
+    struct config *config = server->setup.config;
+    config_reload(config, take_fresh, note_restart, server);
+    log_set_level(server->setup.log, (int)config->log_level);
+    server_engine_limits(&server->setup.options, config);
+    engine_configure(server->setup.engine, &server->setup.options);
+    connections_set_line_max(&server->connections, (size_t)config->max_message);
+}
+
+static void reload(struct server *server)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    service_notify("RELOADING=1\nMONOTONIC_USEC=%lld",
+                   (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    struct config fresh;
+    struct config_error error;
+    if (config_load(&fresh, server->setup.source, &error) < 0) {
+        log_line(server->setup.log, LOG_ERR,
+                 "the configuration stays as it was: %s", error.text);
+    } else {
+        apply_config(server, &fresh);
+        log_line(server->setup.log, LOG_INFO, "the configuration was reloaded");
+    }
+    service_notify("READY=1");
+}
+
+static void on_signal(uv_signal_t *handle, int signal_number)
+{
+    struct server *server = handle->data;
+    if (signal_number == SIGHUP) {
+        reload(server);
+    } else {
+        stop(server, signal_number);
+    }
+}
+
+/* The watchdog is fed by the loop, and only while the store answers, so that
+ * a hung disk is noticed too. */
+static void on_watchdog(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    int64_t now_us = clock_now_us(server->setup.clock);
+    int64_t patience_us = (int64_t)(server->watchdog_us / 2);
+    if (server->commit.work != COMMIT_NONE &&
+        now_us - server->commit.since_us > patience_us) {
+        log_line(server->setup.log, LOG_WARNING,
+                 "the store has not answered for %lld s",
+                 (long long)(now_us - server->commit.since_us) / 1000000);
+        return;
+    }
+    service_notify("WATCHDOG=1");
+}
+
+/* Life. */
+
+static void init_timers(struct server *server)
+{
+    int rc = uv_timer_init(&server->loop, &server->watchdog);
+    CHECK(rc == 0);
+    rc = uv_timer_init(&server->loop, &server->stopping_timer);
+    CHECK(rc == 0);
+    server->watchdog.data = server;
+    server->stopping_timer.data = server;
+    server->watchdog_us = service_watchdog_us();
+    if (server->watchdog_us > 0) {
+        uint64_t every_ms = server->watchdog_us / 1000 / 3 + 1;
+        uv_timer_start(&server->watchdog, on_watchdog, 0, every_ms);
+    }
+}
+
+static void init_signals(struct server *server)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        int rc = uv_signal_init(&server->loop, &server->signals[i]);
+        CHECK(rc == 0);
+        server->signals[i].data = server;
+        rc = uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+        CHECK(rc == 0);
+    }
+}
+
+static void init_turn(struct server *server)
+{
+    int rc = uv_check_init(&server->loop, &server->turn);
+    CHECK(rc == 0);
+    rc = uv_idle_init(&server->loop, &server->again);
+    CHECK(rc == 0);
+    server->turn.data = server;
+    rc = uv_check_start(&server->turn, on_turn);
+    CHECK(rc == 0);
+}
+
+static int cannot(struct server *server, const char *what, int rc)
+{
+    log_line(server->setup.log, LOG_ERR, "cannot have %s: %s", what,
+             uv_strerror(rc));
+    return -1;
+}
+
+int server_init(struct server *server, const struct server_setup *setup)
+{
+    memset(server, 0, sizeof(*server));
+    server->setup = *setup;
+    int rc = uv_loop_init(&server->loop);
+    if (rc < 0) {
+        return cannot(server, "an event loop", rc);
+    }
+    rc = alarm_init(&server->alarm, &server->loop, setup->clock);
+    if (rc < 0) {
+        uv_loop_close(&server->loop);
+        return cannot(server, "a timer", rc);
+    }
+    effects_init(&server->effects);
+    arena_init(&server->arena);
+    connections_init(&server->connections);
+    commit_init(&server->commit, server);
+    decoder_init(&server->decoder, server);
+    init_timers(server);
+    init_signals(server);
+    init_turn(server);
+    rc = listener_init(&server->listener, server, setup->socket->fd);
+    CHECK(rc == 0); /* it was made to listen, or checked to */
+    return 0;
+}
+
+void server_run(struct server *server)
+{
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+}
+
+void server_fini(struct server *server)
+{
+    connections_close(&server->connections);
+    listener_close(&server->listener);
+    alarm_close(&server->alarm);
+    commit_close(&server->commit);
+    decoder_close(&server->decoder);
+    for (size_t i = 0; i < 3; i++) {
+        uv_close((uv_handle_t *)&server->signals[i], NULL);
+    }
+    uv_close((uv_handle_t *)&server->watchdog, NULL);
+    uv_close((uv_handle_t *)&server->stopping_timer, NULL);
+    uv_close((uv_handle_t *)&server->turn, NULL);
+    uv_close((uv_handle_t *)&server->again, NULL);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    int rc = uv_loop_close(&server->loop);
+    CHECK(rc == 0);
+    effects_fini(&server->effects);
+    arena_fini(&server->arena);
+}
