@@ -1,0 +1,33 @@
+/*
+ * What the typed calls share: the beginning of a request about a queue or a
+ * job, and reading what came back.
+ */
+#ifndef SYNCD_LIBSYNCD_JOBS_H
+#define SYNCD_LIBSYNCD_JOBS_H
+
+#include "client/libsyncd/call.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
+
+/* Depth at which a reply is read: below 1, as a body stands deeper in a reply
+ * than in the request that brought it (see scan.h). */
+#define REPLY_DEPTH (-16)
+
+/* SYNCD_OK, or told as SYNCD_E_ARGUMENT. `what`: "queue", "key". */
+int jobs_check_name(const char *name, const char *what);
+
+/* A new call about a queue; call_fini it in any case. */
+int jobs_begin(struct call *call, struct slice method, const char *queue);
+
+/* A member of the result; absent if there is none of that name. */
+struct slice jobs_member(const struct call *call, const char *name);
+
+/* A member that is a natural number. */
+int jobs_read_integer(const struct call *call, const char *name,
+                      uint64_t *value);
+
+/* The result is not what that method returns: told as SYNCD_E_PROTOCOL. */
+int jobs_no_sense(const struct call *call);
+
+#endif

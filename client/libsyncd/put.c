@@ -1,0 +1,169 @@
+/*
+ * Putting jobs.
+ */
+#include "client/libsyncd/jobs.h"
+#include "client/libsyncd/syncd.h"
+
+#include <math.h>
+
+/* Is it written at all? */
+static bool is_given(double seconds)
+{
+    return !(seconds < 0);
+}
+
+static int check_terms(const struct syncd_terms *terms)
+{
+    if (!isfinite(terms->priority)) {
+        return fault_say(SYNCD_E_ARGUMENT, "a priority is a finite number");
+    }
+    const double seconds[] = {terms->delay, terms->lease, terms->keep_done};
+    for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+        if (isnan(seconds[i]) || seconds[i] > SECONDS_MAX) {
+            return fault_say(SYNCD_E_ARGUMENT,
+                             "delay, lease and keep_done are seconds from 0 "
+                             "to %g",
+                             SECONDS_MAX);
+        }
+    }
+    if (terms->max_attempts >= WIRE_INTEGER_MAX) {
+        return fault_say(SYNCD_E_ARGUMENT, "max_attempts is too large");
+    }
+    return terms->key == NULL ? SYNCD_OK : jobs_check_name(terms->key, "key");
+}
+
+static void write_terms(struct out *out, const struct syncd_terms *terms)
+{
+    if (terms->key != NULL) {
+        WRITE(out, string, "key", slice_of(terms->key));
+    }
+    if (terms->priority != 0) {
+        WRITE(out, number, "priority", terms->priority);
+    }
+    if (terms->delay > 0) {
+        WRITE(out, number, "delay", terms->delay);
+    }
+    if (is_given(terms->lease)) {
+        WRITE(out, number, "lease", terms->lease);
+    }
+    if (is_given(terms->keep_done)) {
+        WRITE(out, number, "keep_done", terms->keep_done);
+    }
+    if (terms->max_attempts >= 0) {
+        WRITE(out, integer, "max_attempts", terms->max_attempts);
+    }
+}
+
+/* The queue and the terms, in a new call. */
+static int begin_put(struct call *call, const char *queue,
+                     const struct syncd_terms *terms)
+{
+    int status = jobs_begin(call, SLICE("queue.put"), queue);
+    if (status == SYNCD_OK && terms != NULL) {
+        status = check_terms(terms);
+    }
+    if (status == SYNCD_OK && terms != NULL) {
+        write_terms(&call->line, terms);
+    }
+    return status;
+}
+
+/* No room in time is no error, unless there can never be any. */
+static int run_put(struct call *call, struct syncd *s, double timeout)
+{
+    int status = call_run(call, s, timeout);
+    if (status == SYNCD_E_REPLY && call->fault.error == ERROR_queue_full &&
+        !fault_data_is(call->fault.data, "reason", "never")) {
+        return fault_retell(SYNCD_TIMEOUT);
+    }
+    return status;
+}
+
+int syncd_put(struct syncd *s, const char *queue, struct syncd_text body,
+              const struct syncd_terms *terms, double timeout, uint64_t *id)
+{
+    struct call call;
+    uint64_t put_id = 0;
+    int status = begin_put(&call, queue, terms);
+    if (status == SYNCD_OK) {
+        write_key(&call.line, SLICE("body"));
+        status = call_write_json(&call, (struct slice){body.at, body.len}, 2,
+                                 "body");
+    }
+    if (status == SYNCD_OK) {
+        status = run_put(&call, s, timeout);
+    }
+    if (status == SYNCD_OK) {
+        status = jobs_read_integer(&call, "id", &put_id);
+    }
+    if (status == SYNCD_OK && id != NULL) {
+        *id = put_id;
+    }
+    call_fini(&call);
+    return status;
+}
+
+static int write_bodies(struct call *call, const struct syncd_text *bodies,
+                        size_t count)
+{
+    write_key(&call->line, SLICE("bodies"));
+    write_begin_array(&call->line);
+    for (size_t i = 0; i < count; i++) {
+        struct slice body = {bodies[i].at, bodies[i].len};
+        char what[48];
+        (void)snprintf(what, sizeof(what), "body number %zu", i + 1);
+        int status = call_write_json(call, body, 3, what);
+        if (status != SYNCD_OK) {
+            return status;
+        }
+    }
+    write_end_array(&call->line);
+    return SYNCD_OK;
+}
+
+/* The ids of the reply, as many as there were bodies. */
+static int read_ids(const struct call *call, size_t count, uint64_t *ids)
+{
+    struct slice list = jobs_member(call, "ids");
+    struct scan_members members = scan_members(list, REPLY_DEPTH);
+    size_t got = 0;
+    while (scan_next(&members)) {
+        int64_t id = 0;
+        if (got == count || members.kind != SCAN_NUMBER ||
+            !scan_integer(members.value, &id) || id <= 0) {
+            return jobs_no_sense(call);
+        }
+        if (ids != NULL) {
+            ids[got] = (uint64_t)id;
+        }
+        got++;
+    }
+    return members.bad || got != count ? jobs_no_sense(call) : SYNCD_OK;
+}
+
+int syncd_put_many(struct syncd *s, const char *queue,
+                   const struct syncd_text *bodies, size_t count,
+                   const struct syncd_terms *terms, double timeout,
+                   uint64_t *ids)
+{
+    if (terms != NULL && terms->key != NULL) {
+        return fault_say(SYNCD_E_ARGUMENT,
+                         "a key is of one job: put it with syncd_put");
+    }
+    if (count == 0) {
+        return SYNCD_OK;
+    }
+    struct call call;
+    int status = begin_put(&call, queue, terms);
+    if (status == SYNCD_OK) {
+        status = write_bodies(&call, bodies, count);
+    }
+    if (status == SYNCD_OK) {
+        status = run_put(&call, s, timeout);
+    }
+    if (status == SYNCD_OK) {
+        status = read_ids(&call, count, ids);
+    }
+    call_fini(&call);
+    return status;
+}

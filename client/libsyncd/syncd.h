@@ -1,0 +1,252 @@
+/*
+ * libsyncd: syncd for C programs.
+ *
+ * A blocking library over the protocol (proto/PROTOCOL.md). One `struct syncd`
+ * is one connection and one session; any number of threads may use it at the
+ * same time, each call waits for its own answer only. A worker in 20 lines:
+ *
+ *     struct syncd *s;
+ *     if (syncd_open(NULL, &s) < 0) {
+ *         errx(1, "%s", syncd_error_text());
+ *     }
+ *     struct syncd_job *job;
+ *     while (syncd_get(s, "mail", SYNCD_FOREVER, &job) == SYNCD_OK) {
+ *         if (send_mail(job->body, job->body_len) == 0) {
+ *             syncd_done(s, job, NULL);
+ *         } else {
+ *             syncd_fail(s, job, "\"smtp refused\"");
+ *         }
+ *         syncd_job_free(job);
+ *     }
+ *     syncd_close(s);
+ *
+ * Results: functions return SYNCD_OK (0), a positive answer that is no error
+ * (SYNCD_TIMEOUT, SYNCD_CLOSED), or a negative error: SYNCD_E_... Everything
+ * but SYNCD_OK leaves the outputs untouched. The text of the last error of the
+ * calling thread is in syncd_error_text(), and says what to do.
+ *
+ * Reconnects: a session opened with a grace (the default) outlives a restart of
+ * the daemon. The session reconnects by itself with growing, jittered pauses,
+ * also while no call is under way, takes up what it held, and sends again what
+ * had no answer, at most once carried out; a call that is under way meanwhile
+ * waits. After `grace` seconds without a daemon, or when the daemon does not
+ * know the session any more, calls fail with SYNCD_E_LOST: what was held is
+ * held no more. That is told once: to the calls under way, whose text says
+ * whether the call may have been carried out, or else to the next call. The
+ * call after that connects anew (trying for `connect_timeout`) and the handle
+ * goes on with a new session.
+ *
+ * Timeouts are seconds, negative is SYNCD_FOREVER, 0 does not wait. The daemon
+ * counts them; they go on while it restarts, but a call whose time runs out
+ * then is answered only when the daemon is back, or the grace is over.
+ *
+ * Bodies and other JSON go in and come out as JSON text, byte for byte, except
+ * that line ends between the tokens of a value are put as spaces.
+ *
+ * Threads: every function may be called from any thread at any time, but
+ * nothing may be under way in a session that is closed: end the calls with
+ * syncd_interrupt and join your threads first. A session has one thread of its
+ * own, which blocks all signals and never runs code of yours. Do not cancel a
+ * thread (pthread_cancel) inside a call.
+ *
+ * Processes: descriptors are closed on exec. After fork() the child must not
+ * use the parent's struct syncd; it may call syncd_abandon on it and open one
+ * of its own. No pthread_atfork handlers are installed.
+ *
+ * Memory: what is not there ends the process with status 71, as in the daemon.
+ */
+#ifndef SYNCD_H
+#define SYNCD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+#define SYNCD_FOREVER (-1.0)
+
+enum syncd_status {
+    SYNCD_OK = 0,
+    SYNCD_TIMEOUT = 1, /* the timeout came first */
+    SYNCD_CLOSED = 2,  /* the queue is closed, and nothing is left in it */
+
+    SYNCD_E_CONNECT = -1,    /* no daemon there; the text says where */
+    SYNCD_E_PERMISSION = -2, /* the socket refused this user */
+    SYNCD_E_LOST = -3,       /* the daemon was gone for longer than the grace */
+    SYNCD_E_PROTOCOL = -4,   /* that was no syncd, or another version */
+    SYNCD_E_ARGUMENT = -5,   /* not JSON, not UTF-8, ... */
+    SYNCD_E_REPLY = -6       /* an error of the protocol: syncd_error_code() */
+};
+
+/* All may be 0 or NULL: the default stands behind each. */
+struct syncd_options {
+    const char *socket; /* SYNCD_SOCKET, the user's own daemon, the service */
+    const char *client; /* what to call it in lists; the program's name */
+    double grace;       /* seconds; 30; negative: none, never reconnect */
+    double connect_timeout; /* seconds to go on trying to reach a daemon that
+                               is not there at the first try; 0 */
+};
+
+struct syncd;
+
+/* Connects. `options` may be NULL. */
+int syncd_open(const struct syncd_options *options, struct syncd **s);
+
+/* Ends the session: what it holds is free when this returns (a daemon that does
+ * not answer is not waited for longer than a second). NULL is fine. */
+void syncd_close(struct syncd *s);
+
+/* In a child after fork, instead of syncd_close: gives back what the child has
+ * of it, and leaves the parent's session alone. */
+void syncd_abandon(struct syncd *s);
+
+/* Of the last call of this thread that did not return SYNCD_OK; valid until the
+ * thread's next call. */
+const char *syncd_error_text(void);
+int syncd_error_code(void);         /* the protocol's code, or 0 */
+const char *syncd_error_name(void); /* "queue_full", or "" */
+const char *syncd_error_data(void); /* error.data as JSON, or "" */
+
+/* Where it is connected to (valid until the close), and its session's number
+ * (0 while there is none). */
+const char *syncd_socket(const struct syncd *s);
+uint64_t syncd_session(const struct syncd *s);
+
+/*
+ * Any method. `params` is a JSON object, NULL for none. The result's JSON text
+ * is *result, freed by the caller with free(); `result` may be NULL. What the
+ * daemon answers with an error is SYNCD_E_REPLY, whatever it is.
+ */
+int syncd_call(struct syncd *s, const char *method, const char *params,
+               char **result);
+
+/* The same with a `timeout` beside the parameters; negative: none. */
+int syncd_call_timeout(struct syncd *s, const char *method, const char *params,
+                       double timeout, char **result);
+
+/*
+ * Ends the calls that wait, under way in other threads, with SYNCD_E_REPLY and
+ * the code of `cancelled`, and later ones that could wait (by their method, and
+ * with a timeout other than 0) at once, until syncd_uninterrupt. Calls that do
+ * not wait, such as syncd_done, still work. Nothing is granted to nobody: what
+ * the daemon had granted already is returned with SYNCD_OK; so a call that was
+ * sent ends when the daemon answers, also if it is being restarted. To be
+ * called from a thread that handles signals, not from a signal's handler.
+ */
+void syncd_interrupt(struct syncd *s);
+void syncd_uninterrupt(struct syncd *s);
+
+/* JSON without a library for it. A text as a JSON string, freed with free();
+ * NULL if it is not UTF-8. */
+char *syncd_quote(const char *text, size_t len);
+
+/* One JSON value, as the daemon takes it? */
+bool syncd_is_json(const char *text, size_t len);
+
+/* The text of a JSON string, escapes undone, with a NUL behind it, freed with
+ * free(); NULL if it is none. *len may be NULL; the text may contain NULs. */
+char *syncd_text_of(const char *json, size_t json_len, size_t *len);
+
+/* Terms of a put; start from SYNCD_TERMS. */
+struct syncd_terms {
+    const char *key; /* NULL: none */
+    double priority;
+    double delay;         /* seconds */
+    double lease;         /* seconds; negative: the queue's */
+    double keep_done;     /* seconds; negative: the queue's */
+    int64_t max_attempts; /* negative: the queue's */
+};
+#define SYNCD_TERMS \
+    ((struct syncd_terms){.lease = -1, .keep_done = -1, .max_attempts = -1})
+
+struct syncd_text {
+    const char *at;
+    size_t len;
+};
+
+/*
+ * Puts a job, waiting up to `timeout` seconds while the queue is full
+ * (SYNCD_TIMEOUT then; SYNCD_E_REPLY `queue_full` if it can never have room).
+ * `terms` and `id` may be NULL. *id is also set, and SYNCD_OK returned, when an
+ * unfinished job bears the key already. A closed queue is SYNCD_E_REPLY
+ * `queue_closed`.
+ */
+int syncd_put(struct syncd *s, const char *queue, struct syncd_text body,
+              const struct syncd_terms *terms, double timeout, uint64_t *id);
+
+/* Puts `count` jobs, all or none, on the same terms (without a key). `ids`:
+ * NULL, or room for `count`. They must fit into one message (max_message of the
+ * daemon, 4 MiB): SYNCD_E_ARGUMENT otherwise. */
+int syncd_put_many(struct syncd *s, const char *queue,
+                   const struct syncd_text *bodies, size_t count,
+                   const struct syncd_terms *terms, double timeout,
+                   uint64_t *ids);
+
+struct syncd_job {
+    uint64_t id;
+    uint64_t token;
+    char *queue;
+    char *body; /* JSON, NUL-terminated */
+    size_t body_len;
+    double priority;
+    unsigned attempt; /* from 1 */
+    double put_at;    /* Unix seconds */
+    double lease;     /* seconds */
+    double until;     /* Unix seconds */
+    char *key;        /* NULL: none */
+};
+
+/* Takes a job. SYNCD_TIMEOUT, SYNCD_CLOSED: none. Freed with syncd_job_free. */
+int syncd_get(struct syncd *s, const char *queue, double timeout,
+              struct syncd_job **job);
+
+/* Takes up to `max`; *jobs is an array of *count, freed by syncd_jobs_free. */
+int syncd_get_many(struct syncd *s, const char *queue, size_t max,
+                   double timeout, struct syncd_job ***jobs, size_t *count);
+
+void syncd_job_free(struct syncd_job *job); /* NULL is fine */
+void syncd_jobs_free(struct syncd_job **jobs, size_t count);
+
+/* Finishes it; `result` is JSON or NULL. SYNCD_E_REPLY `stale_token`: it is not
+ * ours any more. */
+int syncd_done(struct syncd *s, const struct syncd_job *job,
+               const char *result);
+
+/* Finishes many in one message; *stale (may be NULL): how many were not ours
+ * any more. */
+int syncd_done_many(struct syncd *s, struct syncd_job *const *jobs,
+                    size_t count, size_t *stale);
+
+/* Another try after the backoff; `error` is JSON or NULL. */
+int syncd_fail(struct syncd *s, const struct syncd_job *job, const char *error);
+
+/* How a job is given back; start from SYNCD_FAILURE. */
+struct syncd_failure {
+    const char *error; /* JSON, kept with the job; NULL: none */
+    double delay;      /* seconds to the next try; negative: the backoff */
+    bool dead;         /* no more tries */
+    bool free;         /* this try does not count */
+};
+#define SYNCD_FAILURE ((struct syncd_failure){.delay = -1})
+
+int syncd_fail_as(struct syncd *s, const struct syncd_job *job,
+                  const struct syncd_failure *failure);
+
+/* Its lease begins anew; `progress` is JSON or NULL. */
+int syncd_extend(struct syncd *s, const struct syncd_job *job,
+                 const char *progress);
+
+/* Waits until every job is finished; *dead (may be NULL): how many are dead. */
+int syncd_join(struct syncd *s, const char *queue, double timeout,
+               uint64_t *dead);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

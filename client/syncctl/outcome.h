@@ -1,0 +1,26 @@
+/*
+ * How a job ended, as people and exit statuses tell it.
+ *
+ * `work` keeps why a command failed as the job's error: {"exit": N, ...},
+ * {"signal": N, ...} or {"timeout": seconds, ...}, each with the end of what
+ * it wrote on standard error as "stderr". Whoever waits for the job exits as
+ * the command did.
+ */
+#ifndef SYNCCTL_OUTCOME_H
+#define SYNCCTL_OUTCOME_H
+
+#include "client/libsyncd/syncd.h"
+#include "client/syncctl/command.h"
+#include "proto/slice.h"
+
+/* The exit status that a job's `error` stands for. */
+int outcome_status(struct slice error);
+
+/*
+ * Waits for a job until `timeout` seconds have passed (SYNCD_FOREVER), prints
+ * its result, or says its error, and returns the exit status.
+ */
+int outcome_wait(const struct invocation *invocation, struct syncd *s,
+                 uint64_t id, double timeout);
+
+#endif

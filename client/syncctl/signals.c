@@ -1,0 +1,49 @@
+/* INT, TERM and HUP, taken by a thread. */
+#include "client/syncctl/signals.h"
+
+#include "client/syncctl/command.h"
+#include "proto/check.h"
+
+#include <unistd.h>
+
+/* Ends the watching thread; nobody else sends it. */
+#define SIGNAL_END SIGUSR1
+
+static void *watch(void *arg)
+{
+    struct signals *signals = arg;
+    for (int nth = 1;; nth++) {
+        int number = 0;
+        CHECK(sigwait(&signals->watched, &number) == 0);
+        if (number == SIGNAL_END) {
+            return NULL;
+        }
+        signals->last = number;
+        if (nth >= 3) {
+            _exit(STATUS_SIGNAL + number);
+        }
+        signals->on_signal(signals->arg, number, nth);
+    }
+}
+
+void signals_watch(struct signals *signals,
+                   void (*on_signal)(void *arg, int signal, int nth), void *arg)
+{
+    signals->on_signal = on_signal;
+    signals->arg = arg;
+    signals->last = 0;
+    sigemptyset(&signals->watched);
+    sigaddset(&signals->watched, SIGINT);
+    sigaddset(&signals->watched, SIGTERM);
+    sigaddset(&signals->watched, SIGHUP);
+    sigaddset(&signals->watched, SIGNAL_END);
+    CHECK(pthread_sigmask(SIG_BLOCK, &signals->watched, &signals->before) == 0);
+    CHECK(pthread_create(&signals->thread, NULL, watch, signals) == 0);
+}
+
+void signals_end(struct signals *signals)
+{
+    CHECK(pthread_kill(signals->thread, SIGNAL_END) == 0);
+    CHECK(pthread_join(signals->thread, NULL) == 0);
+    pthread_sigmask(SIG_SETMASK, &signals->before, NULL);
+}

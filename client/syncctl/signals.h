@@ -1,0 +1,32 @@
+/*
+ * INT, TERM and HUP, for commands that end in good order.
+ *
+ * While they are watched a thread of its own takes them and calls `on_signal`
+ * for each: the n-th, from 1. Threads started meanwhile do not get them, and
+ * child.c gives its children the mask from before. The same thread ends the
+ * process at once on the third, for whoever does not want to wait.
+ */
+#ifndef SYNCCTL_SIGNALS_H
+#define SYNCCTL_SIGNALS_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+
+struct signals {
+    pthread_t thread;
+    sigset_t watched;
+    sigset_t before; /* the mask to give back, and to children */
+    void (*on_signal)(void *arg, int signal, int nth);
+    void *arg;
+    volatile sig_atomic_t last; /* the last signal; 0: none */
+};
+
+void signals_watch(struct signals *signals,
+                   void (*on_signal)(void *arg, int signal, int nth),
+                   void *arg);
+
+/* Ends the watching. A signal that came last is in signals->last. */
+void signals_end(struct signals *signals);
+
+#endif

@@ -1,0 +1,412 @@
+/* A slot of work: takes a job, runs the command, tells the outcome. */
+#include "client/syncctl/ask.h"
+#include "client/syncctl/body.h"
+#include "client/syncctl/duration.h"
+#include "client/syncctl/environment.h"
+#include "client/syncctl/fields.h"
+#include "client/syncctl/look.h"
+#include "client/syncctl/outcome.h"
+#include "client/syncctl/say.h"
+#include "client/syncctl/work.h"
+#include "proto/memory.h"
+#include "proto/scan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a command's exit status says beside done and failed. */
+#define EXIT_DEAD 65 /* EX_DATAERR: no more tries */
+#define EXIT_FREE 75 /* EX_TEMPFAIL: this try does not count */
+
+#define RESULT_BYTES_MAX ((size_t)64 << 10)
+#define STDERR_BYTES_MAX ((size_t)4 << 10)
+#define KILL_AFTER       5.0
+
+static bool job_read(struct job *job, char *take_reply)
+{
+    memset(job, 0, sizeof(*job));
+    job->reply = take_reply;
+    arena_init(&job->arena);
+    struct scan_members jobs =
+        scan_members(fields_get(slice_of(take_reply), "jobs"), 1);
+    if (!scan_next(&jobs)) {
+        return false;
+    }
+    struct slice one = jobs.value;
+    job->id = (uint64_t)fields_integer(one, "id");
+    job->token = (uint64_t)fields_integer(one, "token");
+    job->attempt = fields_integer(one, "attempt");
+    job->lease = fields_number(one, "lease");
+    job->queue = fields_text(one, "queue", &job->arena);
+    job->body = fields_get(one, "body");
+    job->text = body_text(job->body, &job->arena);
+    job->batch = fields_text(one, "batch", &job->arena);
+    job->stage = fields_text(one, "stage", &job->arena);
+    return true;
+}
+
+static void job_fini(struct job *job)
+{
+    free(job->reply);
+    arena_fini(&job->arena);
+}
+
+/* From now on the keeper extends its lease, or no more. */
+static void set_active(struct slot *slot, const struct job *job)
+{
+    struct work *work = slot->work;
+    pthread_mutex_lock(&work->lock);
+    slot->active = job != NULL;
+    if (job != NULL) {
+        slot->id = job->id;
+        slot->token = job->token;
+        slot->session = syncd_session(work->s);
+        slot->lease = job->lease;
+        slot->extend_at = look_now() + job->lease / 3;
+        pthread_cond_signal(&work->changed);
+    }
+    pthread_mutex_unlock(&work->lock);
+}
+
+/* --- what is told to the daemon --- */
+
+static struct out begin_outcome(const struct job *job)
+{
+    struct out params = {0};
+    write_begin_object(&params);
+    WRITE(&params, integer, "id", (int64_t)job->id);
+    WRITE(&params, integer, "token", (int64_t)job->token);
+    return params;
+}
+
+/* False: it did not take; it was said why. */
+static bool tell(struct slot *slot, const struct job *job, const char *method,
+                 struct out *params, char **result)
+{
+    write_end_object(params);
+    int answer = work_call(slot->work, method, params, result);
+    if (answer == SYNCD_OK) {
+        return true;
+    }
+    const struct command *command = slot->work->invocation->command;
+    if (answer == SYNCD_E_REPLY &&
+        strcmp(syncd_error_name(), "stale_token") == 0) {
+        say(command,
+            "job %llu was ours no more when its command ended (its lease was "
+            "over, or it was cancelled): it may run again",
+            (unsigned long long)job->id);
+    } else {
+        say(command, "the outcome of job %llu could not be told: %s",
+            (unsigned long long)job->id, syncd_error_text());
+    }
+    return false;
+}
+
+/* The output as a result: JSON if it is, else a string without its last end of
+ * line. */
+static void write_result(const struct output *out, struct out *params)
+{
+    struct slice text = {out->head.at, out->head.len};
+    if (text.len == 0) {
+        return;
+    }
+    if (text.at[text.len - 1] == '\n') {
+        text.len--;
+    }
+    write_key(params, SLICE("result"));
+    if (!body_write(text, false, params)) {
+        body_write_repaired(text, params);
+    }
+}
+
+static void tell_done(struct slot *slot, const struct job *job,
+                      const struct output *out)
+{
+    char *result = NULL;
+    struct out params = begin_outcome(job);
+    if (slot->work->invocation->options[WORK_RESULT].text != NULL) {
+        write_result(out, &params);
+    }
+    tell(slot, job, "queue.done", &params, &result);
+    free(result);
+}
+
+/* {"exit": 3, "stderr": "..."}; see outcome.h. */
+static void write_error(const struct slot *slot,
+                        const struct child_result *child,
+                        const struct output *err, struct out *params)
+{
+    struct slice wrote = output_tail(err);
+    write_key(params, SLICE("error"));
+    write_begin_object(params);
+    if (child->end == CHILD_TIMEOUT) {
+        WRITE(params, number, "timeout",
+              slot->work->invocation->options[WORK_TIMEOUT].number);
+    }
+    if (child->signal != 0) {
+        WRITE(params, integer, "signal", child->signal);
+    } else {
+        WRITE(params, integer, "exit", child->status);
+    }
+    if (wrote.len > 0) {
+        /* The cut may have gone through a character. */
+        while (wrote.len > 0 && (*wrote.at & 0xC0) == 0x80 &&
+               err->tail.len > STDERR_BYTES_MAX) {
+            wrote.at++;
+            wrote.len--;
+        }
+        write_key(params, SLICE("stderr"));
+        body_write_repaired(wrote, params);
+    }
+    write_end_object(params);
+}
+
+/* "job 7 failed with status 3: next try in 2 s" */
+static void say_failed(const struct slot *slot, const struct job *job,
+                       const struct child_result *child, struct slice reply)
+{
+    const struct invocation *invocation = slot->work->invocation;
+    char how[64];
+    char next[64] = "ready again";
+    char text[DURATION_BYTES];
+    if (invocation->quiet) {
+        return;
+    }
+    if (child->end == CHILD_TIMEOUT) {
+        snprintf(how, sizeof(how), "took longer than %s",
+                 duration_text(invocation->options[WORK_TIMEOUT].number, text));
+    } else if (child->signal != 0) {
+        snprintf(how, sizeof(how), "was ended by signal %d", child->signal);
+    } else {
+        snprintf(how, sizeof(how), "exited with status %d", child->status);
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    double due = fields_number(reply, "due");
+    if (due > 0) {
+        snprintf(
+            next, sizeof(next), "next try in %s",
+            duration_text(due - (double)now.tv_sec - (double)now.tv_nsec / 1e9,
+                          text));
+    } else if (slice_equal(fields_get(reply, "state"), SLICE("\"dead\""))) {
+        snprintf(next, sizeof(next), "it is dead");
+    }
+    say(invocation->command, "job %llu %s at try %lld: %s",
+        (unsigned long long)job->id, how, (long long)job->attempt, next);
+}
+
+static void tell_failed(struct slot *slot, const struct job *job,
+                        const struct child_result *child,
+                        const struct output *err)
+{
+    char *result = NULL;
+    bool by_itself = child->end == CHILD_BY_ITSELF;
+    struct out params = begin_outcome(job);
+    write_error(slot, child, err, &params);
+    if (by_itself && child->status == EXIT_DEAD) {
+        WRITE(&params, flag, "dead", true);
+    }
+    if (by_itself && child->status == EXIT_FREE) {
+        WRITE(&params, flag, "free", true);
+    }
+    if (tell(slot, job, "queue.fail", &params, &result)) {
+        say_failed(slot, job, child, slice_of(result));
+    }
+    free(result);
+}
+
+/* At once, and as if it had never been taken. */
+static void give_back(struct slot *slot, const struct job *job)
+{
+    char *result = NULL;
+    struct out params = begin_outcome(job);
+    WRITE(&params, flag, "free", true);
+    WRITE(&params, number, "delay", 0);
+    tell(slot, job, "queue.fail", &params, &result);
+    free(result);
+}
+
+/* The job can never be run: dead, with the reason. */
+static void bury(struct slot *slot, const struct job *job, const char *why)
+{
+    char *result = NULL;
+    struct out params = begin_outcome(job);
+    say(slot->work->invocation->command, "job %llu is dead: %s",
+        (unsigned long long)job->id, why);
+    WRITE(&params, flag, "dead", true);
+    WRITE(&params, string, "error", slice_of(why));
+    tell(slot, job, "queue.fail", &params, &result);
+    free(result);
+    work_set_status(slot->work, STATUS_DONE);
+}
+
+/* --- running --- */
+
+/* The command itself cannot be started: no other job will fare better. */
+static int cannot_start(struct slot *slot, const struct job *job, int error)
+{
+    struct work *work = slot->work;
+    const char *name = work->invocation->rest[0];
+    int status = error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+    if (error == EAGAIN || error == ENOMEM || error == EMFILE) {
+        status = STATUS_FAILED;
+    }
+    if (work_goes_on(work)) {
+        say(work->invocation->command, "cannot run \"%s\": %s", name,
+            error == ENOENT ? "there is no such command" : strerror(error));
+    }
+    work_set_status(work, status);
+    work_drain(work);
+    give_back(slot, job);
+    return status;
+}
+
+static void init_outputs(struct slot *slot, struct output *out,
+                         struct output *err)
+{
+    struct work *work = slot->work;
+    const struct option_value *options = work->invocation->options;
+    enum output_mode mode = work->slots_count == 1           ? OUTPUT_PASS
+                            : options[WORK_LINE_BUFFER].text ? OUTPUT_LINES
+                                                             : OUTPUT_GROUP;
+    output_init(out, STDOUT_FILENO, mode, &work->gate);
+    output_init(err, STDERR_FILENO, mode, &work->gate);
+    out->head_max = options[WORK_RESULT].text ? RESULT_BYTES_MAX : 0;
+    err->tail_max = STDERR_BYTES_MAX;
+}
+
+/* Our own output is gone: nobody would see what the commands do. */
+static void check_outputs(struct work *work, const struct output *out)
+{
+    if (!out->broken) {
+        return;
+    }
+    pthread_mutex_lock(&work->lock);
+    bool told = work->told_broken;
+    work->told_broken = true;
+    pthread_mutex_unlock(&work->lock);
+    if (!told) {
+        say(work->invocation->command,
+            "cannot write to standard output: taking no more jobs");
+    }
+    work_set_status(work, STATUS_FAILED);
+    work_drain(work);
+}
+
+/* What the outcome of the command means for the job; the exit status of a
+ * worker that runs only this one. */
+static int conclude(struct slot *slot, const struct job *job,
+                    const struct child_result *child, const struct output *out,
+                    const struct output *err)
+{
+    switch (child->end) {
+    case CHILD_LOST:
+        return STATUS_FAILED;
+    case CHILD_GIVEN_UP:
+        if (child->status == 0) {
+            tell_done(slot, job, out); /* it had ended in good order */
+        } else {
+            give_back(slot, job);
+        }
+        return STATUS_SIGNAL + (int)slot->work->signals.last;
+    case CHILD_TIMEOUT:
+        tell_failed(slot, job, child, err);
+        return STATUS_TIMED_OUT;
+    case CHILD_BY_ITSELF:
+        break;
+    }
+    if (child->status == 0) {
+        tell_done(slot, job, out);
+    } else {
+        tell_failed(slot, job, child, err);
+    }
+    return child->status;
+}
+
+static int run_command(struct slot *slot, const struct job *job, char **argv,
+                       char **environment)
+{
+    struct work *work = slot->work;
+    const struct option_value *options = work->invocation->options;
+    struct output out;
+    struct output err;
+    init_outputs(slot, &out, &err);
+    bool through = out.mode == OUTPUT_PASS && out.head_max == 0;
+    const struct child_plan plan = {
+        .argv = argv,
+        .environment = environment,
+        .input = job->text,
+        .out = through ? NULL : &out,
+        .err = &err,
+        .own_group = true,
+        .timeout = options[WORK_TIMEOUT].number,
+        .kill_after = options[WORK_KILL_AFTER].text
+                          ? options[WORK_KILL_AFTER].number
+                          : KILL_AFTER,
+        .mask = &work->signals.before,
+    };
+    struct child_result child;
+    child_run(&plan, &slot->control, &child);
+    set_active(slot, NULL);
+    int status = STATUS_FAILED;
+    if (child.error == E2BIG &&
+        environment_has_braces(work->invocation->rest)) {
+        bury(slot, job,
+             "its body is too long for an argument of the command; "
+             "read it from standard input instead of {}");
+    } else if (child.error != 0) {
+        status = cannot_start(slot, job, child.error);
+    } else {
+        status = conclude(slot, job, &child, &out, &err);
+        check_outputs(work, &out);
+    }
+    output_fini(&out);
+    output_fini(&err);
+    return status;
+}
+
+static int run_job(struct slot *slot, const struct job *job)
+{
+    struct work *work = slot->work;
+    char **argv = environment_arguments(work->invocation->rest, job->text);
+    if (argv == NULL) {
+        bury(slot, job,
+             "its body has a NUL character, which no argument can "
+             "hold; read it from standard input instead of {}");
+        return STATUS_FAILED;
+    }
+    char **environment = environment_of_job(work->s, job, slot->number);
+    child_control_reset(&slot->control);
+    set_active(slot, job);
+    if (atomic_load(&work->stage) == STAGE_ENDING) {
+        child_control_end(&slot->control, CHILD_GIVEN_UP);
+    }
+    int status = run_command(slot, job, argv, environment);
+    environment_free(argv);
+    environment_free(environment);
+    return status;
+}
+
+void *slot_main(void *arg)
+{
+    struct slot *slot = arg;
+    struct work *work = slot->work;
+    bool once = work->invocation->options[WORK_ONCE].text != NULL;
+    char *reply = NULL;
+    while (work_take(work, 1, &reply)) {
+        struct job job;
+        if (job_read(&job, reply) && work_goes_on(work)) {
+            int status = run_job(slot, &job);
+            if (once) {
+                work_set_status(work, status);
+                work_drain(work);
+            }
+        } else if (job.id != 0) {
+            give_back(slot, &job);
+        }
+        job_fini(&job);
+    }
+    return NULL;
+}
