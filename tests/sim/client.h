@@ -1,0 +1,42 @@
+/* The simulated clients of a scenario: names, connections, unread replies. */
+#ifndef SYNCD_TESTS_SIM_CLIENT_H
+#define SYNCD_TESTS_SIM_CLIENT_H
+
+#include "proto/slice.h"
+
+struct client {
+    char *name;    /* owned */
+    uint64_t conn; /* 0: not connected */
+    uint32_t uid;
+    struct slice *inbox; /* owned, with the texts: replies not read yet */
+    size_t inbox_count;
+};
+
+struct clients {
+    struct client **at; /* owned */
+    size_t count;
+};
+
+void clients_init(struct clients *clients);
+void clients_fini(struct clients *clients);
+
+/* The client of that name, made if there is none. */
+struct client *clients_named(struct clients *clients, struct slice name);
+struct client *clients_of_conn(const struct clients *clients, uint64_t conn);
+
+/* Every connection is gone. */
+void clients_disconnect(struct clients *clients);
+
+void client_receive(struct client *client, struct slice line);
+
+/* Takes the first unread reply, or the first with that id (JSON; absent: any)
+ * out of the inbox; the caller frees its text. Absent: there is none. */
+struct slice client_read(struct client *client, struct slice id);
+
+/* Is there an unread reply with that id? */
+bool client_has(const struct client *client, struct slice id);
+
+/* The connection is gone, and what was not read with it. */
+void client_disconnect(struct client *client);
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * Files that rotted or were cut off: never a crash, never a wrong row. They
+ * are refused, or what is loaded is the truth.
+ *
+ * The exception is the log: damage in its last transaction, and in the last
+ * frame of the one before, cannot be told from a write that a power cut tore,
+ * so these may come back as they were before.
+ */
+#include "tests/store/fixture.h"
+
+#include "proto/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCHES 25
+#define FLIPS   300
+
+/* A file header of SQLite, of which every bit is tried. */
+#define HEADER_BYTES 100
+
+static const struct model_terms terms = {150, 12, 20000};
+
+/* A store, closed or as a crash leaves it, and the truth after each batch. */
+struct scene {
+    struct test_dir whole;   /* as it was */
+    struct test_dir damaged; /* a copy, to be damaged and opened */
+    struct model after[BATCHES + 1];
+    const char *name; /* of the file to be damaged */
+    char *bytes;      /* owned: what was in it */
+    size_t len;
+};
+
+static void fill(struct scene *scene, const struct test_dir *dir, bool crash)
+{
+    struct store *store = open_sqlite(dir);
+    struct random random = {31};
+    model_init(&scene->after[0]);
+    for (uint64_t i = 1; i <= BATCHES; i++) {
+        struct batch *batch = model_batch(&random, &terms, i);
+        assert_int_equal(submit_wait(store, batch).status, STORE_DONE);
+        model_copy(&scene->after[i], &scene->after[i - 1]);
+        model_apply(&scene->after[i], batch);
+        model_batch_free(batch);
+    }
+    if (crash) {
+        test_dir_copy(dir, &scene->whole);
+    }
+    store_close(store);
+    if (!crash) {
+        test_dir_copy(dir, &scene->whole);
+    }
+}
+
+static void scene_make(struct scene *scene, bool crash, const char *name)
+{
+    struct test_dir dir;
+    test_dir_make(&dir);
+    test_dir_make(&scene->whole);
+    test_dir_make(&scene->damaged);
+    fill(scene, &dir, crash);
+    test_dir_remove(&dir);
+    scene->name = name;
+    scene->bytes = test_file_read(test_path(&scene->whole, name), &scene->len);
+    assert_non_null(scene->bytes);
+}
+
+static void scene_remove(struct scene *scene)
+{
+    for (int i = 0; i <= BATCHES; i++) {
+        model_fini(&scene->after[i]);
+    }
+    mem_free(scene->bytes);
+    test_dir_remove(&scene->damaged);
+    test_dir_remove(&scene->whole);
+}
+
+/* Which batch is the last that is there? -1: refused. */
+static int open_damaged(struct scene *scene, size_t len)
+{
+    struct model loaded;
+    struct store_error error;
+    test_dir_copy(&scene->whole, &scene->damaged);
+    test_file_write(test_path(&scene->damaged, scene->name), scene->bytes, len);
+    int found = -1;
+    if (try_load(&scene->damaged, &loaded, &error)) {
+        found = BATCHES;
+        while (found >= 0 && !model_equal(&loaded, &scene->after[found])) {
+            found--;
+        }
+        assert_true(found >= 0); /* else something is there that never was */
+    }
+    model_fini(&loaded);
+    return found;
+}
+
+/* Flips a bit; as open_damaged. */
+static int flip(struct scene *scene, size_t bit)
+{
+    scene->bytes[bit / 8] = (char)(scene->bytes[bit / 8] ^ 1 << bit % 8);
+    int found = open_damaged(scene, scene->len);
+    scene->bytes[bit / 8] = (char)(scene->bytes[bit / 8] ^ 1 << bit % 8);
+    return found;
+}
+
+/* Flips bits of the database; the truth or nothing. */
+static void flip_database(struct scene *scene)
+{
+    struct random random = {4711};
+    int refused = 0;
+    for (int i = 0; i < FLIPS; i++) {
+        int found = flip(scene, random_below(&random, scene->len * 8));
+        assert_true(found == BATCHES || found == -1);
+        refused += found == -1;
+    }
+    for (size_t bit = 0; bit < (size_t)HEADER_BYTES * 8; bit += 3) {
+        int found = flip(scene, bit);
+        assert_true(found == BATCHES || found == -1);
+    }
+    print_message("%d of %d flips refused\n", refused, FLIPS);
+    assert_true(refused > 0);
+}
+
+static void test_flips(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, false, "syncd.db");
+    assert_int_equal(open_damaged(&scene, scene.len), BATCHES);
+    flip_database(&scene);
+    scene_remove(&scene);
+}
+
+static void test_flips_with_log(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, true, "syncd.db");
+    assert_int_equal(open_damaged(&scene, scene.len), BATCHES);
+    struct random random = {4712};
+    for (int i = 0; i < FLIPS / 3; i++) {
+        int found = flip(&scene, random_below(&random, scene.len * 8));
+        assert_true(found == BATCHES || found == -1);
+    }
+    scene_remove(&scene);
+}
+
+static void test_flips_in_log(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, true, "syncd.db-wal");
+    assert_int_equal(open_damaged(&scene, scene.len), BATCHES);
+    struct random random = {4713};
+    int refused = 0;
+    int rolled_back = 0;
+    for (int i = 0; i < FLIPS; i++) {
+        int found = flip(&scene, random_below(&random, scene.len * 8));
+        assert_true(found == -1 || found >= BATCHES - 2);
+        refused += found == -1;
+        rolled_back += found >= 0 && found < BATCHES;
+    }
+    print_message("%d of %d flips refused, %d taken for a torn write\n",
+                  refused, FLIPS, rolled_back);
+    assert_true(refused > FLIPS / 2);
+    for (size_t bit = 0; bit < (size_t)32 * 8; bit++) { /* the header */
+        assert_int_equal(flip(&scene, bit), -1);
+    }
+    scene_remove(&scene);
+}
+
+static void test_cut_off(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, false, "syncd.db");
+    struct random random = {4714};
+    for (int i = 0; i < FLIPS / 3; i++) {
+        size_t len = random_below(&random, scene.len);
+        len = i % 2 == 0 ? len : len / 512 * 512;
+        int found = open_damaged(&scene, len);
+        assert_true(found == -1 || found == BATCHES ||
+                    (found == 0 && len == 0));
+    }
+    scene_remove(&scene);
+}
+
+/* What a power cut may leave of a log: a part of the batches. */
+static void test_log_cut_off(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, true, "syncd.db-wal");
+    struct random random = {4715};
+    int before = BATCHES;
+    for (int i = 0; i < FLIPS / 3; i++) {
+        size_t len = random_below(&random, scene.len);
+        assert_true(open_damaged(&scene, len) >= 0);
+    }
+    for (size_t tail = 0; tail < 40; tail++) { /* shorter and shorter */
+        int found = open_damaged(&scene, scene.len - tail * 997);
+        assert_true(found <= before);
+        before = found;
+    }
+    assert_true(before < BATCHES);
+    scene_remove(&scene);
+}
+
+/* The last transaction torn in each way that leaves some of its frames. */
+static void test_torn(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, true, "syncd.db-wal");
+    size_t frame = 24 + 8192;
+    for (size_t back = 1; back <= 3; back++) {
+        size_t at = scene.len - back * frame;
+        char *kept = mem_strndup(scene.bytes + at, frame);
+        memset(scene.bytes + at, 0, frame / 2 / 512 * 512);
+        int found = open_damaged(&scene, scene.len);
+        assert_true(found == BATCHES - 1 || (back > 1 && found < BATCHES));
+        memcpy(scene.bytes + at, kept, frame);
+        mem_free(kept);
+    }
+    scene_remove(&scene);
+}
+
+/* A log whose database is gone is not thrown away. */
+static void test_database_gone(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct store_error error;
+    scene_make(&scene, true, "syncd.db");
+    test_dir_copy(&scene.whole, &scene.damaged);
+    assert_int_equal(unlink(test_path(&scene.damaged, "syncd.db")), 0);
+    open_refused(&scene.damaged, &error);
+    assert_non_null(strstr(error.text, "is empty, its log"));
+    assert_int_equal(access(test_path(&scene.damaged, "syncd.db-wal"), F_OK),
+                     0);
+    assert_int_equal(open_damaged(&scene, scene.len), BATCHES);
+    scene_remove(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flips),
+        cmocka_unit_test(test_flips_with_log),
+        cmocka_unit_test(test_flips_in_log),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_log_cut_off),
+        cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_database_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

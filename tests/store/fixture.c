@@ -1,0 +1,181 @@
+#include "tests/store/fixture.h"
+
+#include "proto/memory.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void test_dir_make(struct test_dir *dir)
+{
+    const char *parent = getenv("TMPDIR");
+    (void)snprintf(dir->path, sizeof(dir->path), "%s/syncd-store-XXXXXX",
+                   parent != NULL ? parent : "/tmp");
+    assert_non_null(mkdtemp(dir->path));
+}
+
+static int remove_one(const char *path, const struct stat *info, int type,
+                      struct FTW *ftw)
+{
+    (void)info;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void test_dir_remove(const struct test_dir *dir)
+{
+    assert_int_equal(nftw(dir->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+const char *test_path(const struct test_dir *dir, const char *name)
+{
+    static char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/%s", dir->path, name);
+    return path;
+}
+
+char *test_file_read(const char *path, size_t *len)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        return NULL;
+    }
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    long size = ftell(file);
+    assert_true(size >= 0);
+    rewind(file);
+    *len = (size_t)size;
+    char *bytes = mem_alloc(*len);
+    assert_int_equal(fread(bytes, 1, *len, file), *len);
+    assert_int_equal(fclose(file), 0);
+    return bytes;
+}
+
+void test_file_write(const char *path, const char *bytes, size_t len)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+void test_dir_copy(const struct test_dir *from, const struct test_dir *to)
+{
+    static const char *const names[] = {"syncd.db", "syncd.db-wal",
+                                        "syncd.db-journal"};
+    for (size_t i = 0; i < 3; i++) {
+        size_t len = 0;
+        char *bytes = test_file_read(test_path(from, names[i]), &len);
+        if (bytes != NULL) {
+            test_file_write(test_path(to, names[i]), bytes, len);
+        } else {
+            (void)unlink(test_path(to, names[i]));
+        }
+        mem_free(bytes);
+    }
+}
+
+/* An answer that may come on another thread. */
+struct waiting {
+    pthread_mutex_t mutex;
+    pthread_cond_t came;
+    int answers; /* under the mutex, as what follows */
+    struct answer answer;
+};
+
+static void answered(void *arg, enum store_status status, const char *why)
+{
+    struct waiting *w = arg;
+    (void)pthread_mutex_lock(&w->mutex);
+    w->answers++;
+    w->answer.status = status;
+    (void)snprintf(w->answer.why, sizeof(w->answer.why), "%s", why);
+    (void)pthread_cond_signal(&w->came);
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
+static struct answer wait_for(struct store *store, const struct batch *batch)
+{
+    struct waiting w = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                        .came = PTHREAD_COND_INITIALIZER};
+    if (batch != NULL) {
+        store_submit(store, batch, answered, &w);
+    } else {
+        store_probe(store, answered, &w);
+    }
+    (void)pthread_mutex_lock(&w.mutex);
+    while (w.answers == 0) {
+        (void)pthread_cond_wait(&w.came, &w.mutex);
+    }
+    assert_int_equal(w.answers, 1);
+    struct answer answer = w.answer;
+    (void)pthread_mutex_unlock(&w.mutex);
+    bool failed =
+        answer.status == STORE_FAILED || answer.status == STORE_IN_DOUBT;
+    assert_int_equal(answer.why[0] != '\0', failed);
+    return answer;
+}
+
+struct answer submit_wait(struct store *store, const struct batch *batch)
+{
+    return wait_for(store, batch);
+}
+
+struct answer probe_wait(struct store *store)
+{
+    return wait_for(store, NULL);
+}
+
+struct store *open_sqlite(const struct test_dir *dir)
+{
+    struct store_error error = {""};
+    struct store *store =
+        store_sqlite_open(dir->path, &executor_inline, &error);
+    if (store == NULL) {
+        fail_msg("%s", error.text);
+    }
+    return store;
+}
+
+void open_refused(const struct test_dir *dir, struct store_error *error)
+{
+    *error = (struct store_error){""};
+    assert_null(store_sqlite_open(dir->path, &executor_inline, error));
+    assert_true(error->text[0] != '\0');
+}
+
+struct batch batch_of(uint64_t number, enum row_kind kind, const void *rows,
+                      size_t count)
+{
+    struct batch batch = {.number = number};
+    batch.changes[kind].rows = rows;
+    batch.changes[kind].rows_count = count;
+    return batch;
+}
+
+bool try_load(const struct test_dir *dir, struct model *model,
+              struct store_error *error)
+{
+    *error = (struct store_error){""};
+    model_init(model);
+    struct store *store = store_sqlite_open(dir->path, &executor_inline, error);
+    bool loaded =
+        store != NULL && store_load(store, model_load, model, error) == 0;
+    store_close(store);
+    assert_int_equal(loaded, error->text[0] == '\0');
+    return loaded;
+}
+
+void assert_loads(const struct test_dir *dir, const struct model *model)
+{
+    struct model loaded;
+    struct store_error error;
+    if (!try_load(dir, &loaded, &error)) {
+        fail_msg("%s", error.text);
+    }
+    assert_true(model_equal(&loaded, model));
+    model_fini(&loaded);
+}
