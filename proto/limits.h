@@ -45,6 +45,9 @@
 /* Waiters and holders told by a show; the count tells of the others. */
 #define WAITERS_SHOWN_MAX 100
 
+/* Stages of a batch. */
+#define STAGES_MAX 64
+
 /* Names in one list: `queues`, `limits`, `after`. */
 #define NAME_LIST_MAX 64
 

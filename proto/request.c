@@ -39,6 +39,7 @@ const struct request request_absent = {
     .force = -1,
     .limit = -1,
     .grace_us = -1,
+    .on_failure = -1,
     .reentrant = -1,
     .deadlock = -1,
     .value = -1,

@@ -84,6 +84,12 @@ struct resume_part {
     struct slice secret;
 };
 
+/* A job whose lease one holds. */
+struct from_part {
+    uint64_t id;
+    uint64_t token;
+};
+
 struct request {
     enum method method;
     struct rpc_id id;
@@ -138,6 +144,13 @@ struct request {
     int64_t grace_us;
     struct resume_part resume;
 
+    /* Batches. */
+    struct slice batch;
+    struct slice stage;
+    struct from_part from;
+    struct slices stages;
+    int on_failure; /* enum word_failure */
+
     /* Locks, semaphores, events, barriers, conditions. */
     struct slice lock;
     struct slice semaphore;
@@ -173,6 +186,8 @@ enum job_state {
 };
 
 enum word_deadlock { DEADLOCK_WAIT, DEADLOCK_REFUSE };
+
+enum word_failure { FAILURE_BREAK, FAILURE_CONTINUE };
 
 enum word_order { ORDER_FIFO, ORDER_LIFO };
 

@@ -91,8 +91,7 @@ uint64_t change_batch_seen(const struct engine *engine)
     return changes->out ? changes->done + 1 : 0;
 }
 
-bool change_is_under_way(const struct engine *engine,
-                         const struct saved *saved)
+bool change_is_under_way(const struct engine *engine, const struct saved *saved)
 {
     const struct changes *changes = &engine->changes;
     return saved->dirty != 0 ||
@@ -129,7 +128,7 @@ static struct saved *fill_row(struct engine *engine,
     }
     case ROW_job: {
         struct job *job = change->object;
-        *(struct row_job *)row = job_row(job);
+        *(struct row_job *)row = job_row(engine, job);
         return &job->saved;
     }
     case ROW_outcome: {
@@ -156,6 +155,11 @@ static struct saved *fill_row(struct engine *engine,
         struct hold *hold = change->object;
         *(struct row_hold *)row = hold_row(hold);
         return &hold->saved;
+    }
+    case ROW_batch: {
+        struct batch_object *batch = change->object;
+        *(struct row_batch *)row = batch_row(engine, batch);
+        return &batch->saved;
     }
     case ROW_KINDS:
         break;

@@ -53,16 +53,15 @@ static size_t check_list(const struct waiter_list *list)
 }
 
 /* I12: nobody waits for what is free. */
-static void check_waiters(const struct engine *engine,
-                          const struct queue *queue)
+static void check_waiters(struct engine *engine, struct queue *queue)
 {
     if (check_list(&queue->getters) > 0) {
-        CHECK(queue_next(queue) == NULL);
+        CHECK(queue_next(engine, queue) == NULL);
     }
     if (check_list(&queue->putters) > 0) {
         const struct wait_put *put = &waiter_first(&queue->putters)->u.put;
         CHECK(!queue->closed && !engine->full);
-        CHECK(!queue_has_room(queue, put->count, put->bytes) ||
+        CHECK(!queue_has_room(queue, put->room_jobs, put->room_bytes) ||
               queue->wants_memory);
     }
     if (check_list(&queue->joiners) > 0) {
@@ -70,16 +69,23 @@ static void check_waiters(const struct engine *engine,
     }
 }
 
-static size_t check_queue(const struct engine *engine,
-                          const struct queue *queue)
+static size_t check_queue(struct engine *engine, struct queue *queue)
 {
     size_t jobs = 0;
     CHECK(!queue->touched);
     for (size_t i = 0; i < JOB_STATES; i++) {
         CHECK(queue->sets[i]->queue == queue);
         CHECK(queue->sets[i]->state == (enum job_state)i);
-        CHECK(!queue->sets[i]->doomed && !queue->sets[i]->retried);
+        CHECK(!queue->sets[i]->doomed && !queue->sets[i]->moving);
         jobs += check_set(engine, queue->sets[i]);
+    }
+    const struct side_set *side;
+    TAILQ_FOREACH (side, &queue->held_sets, of_queue) {
+        CHECK(stage_is_held(side->stage)); /* I13 */
+        jobs += check_set(engine, &side->set);
+    }
+    TAILQ_FOREACH (side, &queue->parked_sets, of_queue) {
+        jobs += check_set(engine, &side->set);
     }
     check_waiters(engine, queue);
     return jobs;
@@ -90,8 +96,10 @@ static size_t check_sweeps(const struct engine *engine)
     size_t jobs = 0;
     const struct sweep *sweep;
     TAILQ_FOREACH (sweep, &engine->sweeps, entry) {
-        CHECK(sweep->set->doomed != sweep->set->retried);
-        jobs += check_set(engine, sweep->set);
+        if (sweep->set != NULL) {
+            CHECK(sweep->set->doomed != sweep->set->moving);
+            jobs += check_set(engine, sweep->set);
+        }
     }
     return jobs;
 }
@@ -135,13 +143,69 @@ static void check_changes(const struct changes *changes)
     CHECK(live == changes->open_live);
 }
 
+/* I5: permits taken are those that sessions and running jobs hold. */
+static void check_semaphore(const struct semaphore *semaphore)
+{
+    size_t held = 0;
+    const struct hold *hold;
+    TAILQ_FOREACH (hold, &semaphore->holds, of_object) {
+        held += hold->count;
+    }
+    CHECK((int64_t)held <= semaphore->taken);
+    const struct waiter *waiter = waiter_first(&semaphore->waiters);
+    if (waiter != NULL) { /* I12 */
+        CHECK(waiter->u.semaphore.permits >
+              semaphore->value - semaphore->taken);
+    }
+}
+
+/* I8: one owner, whose levels are those of its sessions. */
+static void check_lock(const struct lock *lock)
+{
+    size_t levels = 0;
+    const struct hold *hold;
+    TAILQ_FOREACH (hold, &lock->holds, of_object) {
+        CHECK(hold->count > 0 && hold->token == lock->token);
+        levels += hold->count;
+    }
+    CHECK(levels == lock->levels);
+    CHECK((levels > 0) == (lock->owner.at != NULL));
+    CHECK(levels > 0); /* I12: a free lock is given to whoever waits */
+}
+
+/* I10, I13: the stages that passed have no party left, or go on over dead. */
+static void check_batch(const struct batch_object *batch)
+{
+    CHECK(!batch->touched && batch->passed <= batch->stages_count);
+    for (size_t i = 0; i < batch->passed; i++) {
+        CHECK(batch->stages[i].open == 0 || batch->goes_on);
+    }
+}
+
+static void check_names(const struct engine *engine)
+{
+    for (struct named *named = names_from(&engine->locks, SLICE(""), false);
+         named != NULL; named = names_next(named)) {
+        check_lock(CONTAINER_OF(named, const struct lock, named));
+    }
+    for (struct named *named =
+             names_from(&engine->semaphores, SLICE(""), false);
+         named != NULL; named = names_next(named)) {
+        check_semaphore(CONTAINER_OF(named, const struct semaphore, named));
+    }
+    for (struct named *named = names_from(&engine->batches, SLICE(""), false);
+         named != NULL; named = names_next(named)) {
+        check_batch(CONTAINER_OF(named, const struct batch_object, named));
+    }
+}
+
 /* I9: none is given out that is not reserved. */
 static void check_numbers(const struct numbers *numbers)
 {
     CHECK(numbers->next == 1 || numbers->next <= numbers->reserved);
 }
 
-void engine_check(const struct engine *engine)
+void engine_check(struct engine *engine)
 {
     size_t jobs = check_sweeps(engine);
     size_t waiters = 0;
@@ -156,6 +220,7 @@ void engine_check(const struct engine *engine)
         waiters += session->waiters_count;
     }
     CHECK(waiters == engine->waiters_count);
+    check_names(engine);
     check_changes(&engine->changes);
     check_numbers(&engine->job_ids);
     check_numbers(&engine->tokens);
@@ -191,20 +256,23 @@ static uint64_t row_digest(enum row_kind kind, const void *row)
 
 /* As it would be after a restart: what is due is ready, and leases begin anew
  * then, so their ends do not count. */
-static struct row_job settled_row(const struct engine *engine,
-                                  const struct job *job)
+static struct row_job settled_row(struct engine *engine, struct job *job)
 {
-    struct row_job row = job_row(job);
+    struct row_job row = job_row(engine, job);
     if (row.state == JOB_RUNNING) {
         row.rank_us = 0;
     } else if (row.state == JOB_DELAYED && row.rank_us <= engine->now_us) {
         row.state = JOB_READY;
         row.rank_us = 0;
+    } else if (row.state == JOB_HELD && job->extra->stage != NULL &&
+               !stage_is_held(job->extra->stage) && row.after.at == NULL) {
+        row.state = JOB_READY; /* on disk its batch tells so */
+        row.rank_us = 0;
     }
     return row;
 }
 
-uint64_t engine_digest(const struct engine *engine)
+uint64_t engine_digest(struct engine *engine)
 {
     uint64_t digest = 0;
     struct queue *queue, *next_queue;

@@ -4,7 +4,9 @@
 #ifndef SYNCD_ENGINE_CORE_H
 #define SYNCD_ENGINE_CORE_H
 
+#include "daemon/engine/after.h"
 #include "daemon/engine/barrier.h"
+#include "daemon/engine/batch_object.h"
 #include "daemon/engine/change.h"
 #include "daemon/engine/condition.h"
 #include "daemon/engine/deadlock.h"
@@ -18,6 +20,7 @@
 #include "daemon/engine/reply.h"
 #include "daemon/engine/semaphore.h"
 #include "daemon/engine/session.h"
+#include "daemon/engine/side_set.h"
 #include "daemon/engine/sweep.h"
 #include "daemon/engine/timer.h"
 #include "proto/check.h"
@@ -92,6 +95,10 @@ struct engine {
     struct barrier_list barriers_unused; /* the longest first */
     size_t barriers_unused_count;
     struct names conditions;
+    struct names batches;
+    struct batch_object *batches_by_id;
+    struct batch_list batches_touched;
+    struct out scratch;           /* of a get's answer: get.c */
     struct owner_tree lock_waits; /* by owner: deadlock.c */
     uint64_t lock_searches;
     uint64_t waiter_serial;

@@ -117,6 +117,7 @@ struct engine *engine_new(const struct engine_options *options)
     held_init(&engine->held[0]);
     held_init(&engine->held[1]);
     index_init(&engine->jobs);
+    out_init(&engine->scratch);
     names_init(&engine->queues);
     TAILQ_INIT(&engine->touched);
     TAILQ_INIT(&engine->memory_line);
@@ -127,6 +128,8 @@ struct engine *engine_new(const struct engine_options *options)
     names_init(&engine->barriers);
     TAILQ_INIT(&engine->barriers_unused);
     names_init(&engine->conditions);
+    names_init(&engine->batches);
+    TAILQ_INIT(&engine->batches_touched);
     RB_INIT(&engine->lock_waits);
     timers_init(&engine->timers);
     return engine;
@@ -147,6 +150,7 @@ void engine_free(struct engine *engine)
     }
     sweep_free_all(engine);
     queue_free_all(engine);
+    batches_free_all(engine);
     semaphores_free_all(engine);
     events_free_all(engine);
     barriers_free_all(engine);
@@ -155,6 +159,7 @@ void engine_free(struct engine *engine)
     held_fini(&engine->held[0]);
     held_fini(&engine->held[1]);
     index_fini(&engine->jobs);
+    out_fini(&engine->scratch);
     CHECK(engine->memory_used == 0);
     changes_fini(&engine->changes);
     mem_free(engine);
@@ -207,6 +212,8 @@ bool engine_load(struct engine *engine, enum row_kind kind, const void *row)
         return barrier_load(engine, row);
     case ROW_hold:
         return hold_load(engine, row);
+    case ROW_batch:
+        return batch_load(engine, row);
     case ROW_KINDS:
         break;
     }

@@ -19,11 +19,12 @@ static struct event_object *event_new(struct engine *engine, uint64_t id,
     struct event_object *event = mem_zalloc(sizeof(*event));
     event->id = id;
     waiter_list_init(&event->waiters);
+    TAILQ_INIT(&event->jobs);
     names_add(&engine->events, &event->named, name);
     return event;
 }
 
-static struct event_object *event_use(struct engine *engine, struct slice name)
+struct event_object *event_use(struct engine *engine, struct slice name)
 {
     struct event_object *event = event_find(engine, name);
     return event != NULL ? event
@@ -39,7 +40,7 @@ static void event_free(struct engine *engine, struct event_object *event)
 
 void event_left(struct engine *engine, struct event_object *event)
 {
-    if (!event->set && event->waiters.count == 0) {
+    if (!event->set && event->waiters.count == 0 && TAILQ_EMPTY(&event->jobs)) {
         event_free(engine, event);
     }
 }
@@ -75,6 +76,12 @@ void event_answer_wait(struct engine *engine, struct waiter *take_waiter,
     waiter_reply(engine, take_waiter, set ? change_batch_seen(engine) : 0);
 }
 
+bool event_is_set(const struct engine *engine, struct slice name)
+{
+    const struct event_object *event = event_find(engine, name);
+    return event != NULL && event->set;
+}
+
 /* Everyone who waits now, and nobody who comes later. */
 static void release_all(struct engine *engine, struct event_object *event)
 {
@@ -83,7 +90,7 @@ static void release_all(struct engine *engine, struct event_object *event)
     }
 }
 
-static void set_event(struct engine *engine, struct slice name)
+void event_set(struct engine *engine, struct slice name)
 {
     struct event_object *event = event_use(engine, name);
     if (!event->set) {
@@ -92,6 +99,17 @@ static void set_event(struct engine *engine, struct slice name)
             change_mark(engine, ROW_event, event, &event->saved);
         }
         release_all(engine, event);
+        after_event_set(engine, event);
+    }
+}
+
+void event_clear(struct engine *engine, struct slice name)
+{
+    struct event_object *event = event_find(engine, name);
+    if (event != NULL && event->set) {
+        event->set = false;
+        change_gone(engine, ROW_event, event->id, &event->saved);
+        event_left(engine, event);
     }
 }
 
@@ -121,7 +139,7 @@ void method_event_set(struct engine *engine, struct session *session,
         names_full(engine, &engine->events, "events")) {
         return;
     }
-    set_event(engine, request->event);
+    event_set(engine, request->event);
     answer_empty(engine);
 }
 
@@ -132,11 +150,7 @@ void method_event_clear(struct engine *engine, struct session *session,
     if (refuse_reserved(engine, request->event)) {
         return;
     }
-    struct event_object *event = event_find(engine, request->event);
-    if (event != NULL && event->set) {
-        event->set = false;
-        event_left(engine, event);
-    }
+    event_clear(engine, request->event);
     answer_empty(engine);
 }
 

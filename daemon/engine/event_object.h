@@ -8,6 +8,7 @@
 #ifndef SYNCD_ENGINE_EVENT_OBJECT_H
 #define SYNCD_ENGINE_EVENT_OBJECT_H
 
+#include "daemon/engine/after.h"
 #include "daemon/engine/change.h"
 #include "daemon/engine/names.h"
 #include "daemon/engine/waiter.h"
@@ -17,8 +18,18 @@ struct event_object {
     uint64_t id; /* of its row */
     bool set;
     struct waiter_list waiters;
+    struct afters jobs; /* that are held by it */
     struct saved saved;
 };
+
+bool event_is_set(const struct engine *engine, struct slice name);
+
+/* Finds it, or makes one that is not set. */
+struct event_object *event_use(struct engine *engine, struct slice name);
+
+/* For the daemon itself, whatever the name. */
+void event_set(struct engine *engine, struct slice name);
+void event_clear(struct engine *engine, struct slice name);
 
 bool event_load(struct engine *engine, const struct row_event *row);
 struct row_event event_row(const struct event_object *event);

@@ -25,11 +25,11 @@ struct want {
 #define JOB_JSON_BYTES 400
 
 /* The first of all the queues' first jobs: by priority, then by arrival. */
-static struct job *first_of(const struct want *want)
+static struct job *first_of(struct engine *engine, const struct want *want)
 {
     struct job *first = NULL;
     for (size_t i = 0; i < want->queues_count; i++) {
-        struct job *job = queue_next(want->queues[i]);
+        struct job *job = queue_next(engine, want->queues[i]);
         if (job != NULL &&
             (first == NULL || job->rank < first->rank ||
              (job->rank == first->rank && job->id < first->id))) {
@@ -75,8 +75,11 @@ static void write_job(const struct engine *engine, struct out *out,
     WRITE(out, seconds, "lease", lease_us);
     WRITE(out, seconds, "until",
           wire_time_us(engine, later(engine->now_us, lease_us)));
-    if (job->extra != NULL && job->extra->key.at != NULL) {
-        WRITE(out, string, "key", job->extra->key);
+    if (job->extra != NULL) {
+        if (job->extra->key.at != NULL) {
+            WRITE(out, string, "key", job->extra->key);
+        }
+        write_stage_of(out, job);
     }
     write_end_object(out);
 }
@@ -84,6 +87,10 @@ static void write_job(const struct engine *engine, struct out *out,
 /* May its hand-out be told before the open batch is on disk? */
 static bool told_early(const struct engine *engine, const struct job *job)
 {
+    if (job->extra != NULL && job->extra->stage != NULL &&
+        job->extra->stage->released_in > engine->changes.done) {
+        return false;
+    }
     return !job->changed || !change_is_under_way(engine, &job->saved);
 }
 
@@ -119,7 +126,7 @@ static uint64_t write_jobs(struct engine *engine, const struct want *want,
     bool early = true;
     size_t count = 0;
     for (struct job *job = first; job != NULL && count < want->max;
-         job = first_of(want), count++) {
+         job = first_of(engine, want), count++) {
         size_t size = job->body_len + JOB_JSON_BYTES;
         if (count > 0 &&
             out->len - start + size > engine->options.message_max) {
@@ -148,26 +155,21 @@ static void write_served(struct engine *engine, const struct want *want,
     }
 }
 
-/* Begins with the first job that may run; false: there is none. Taking jobs
- * finishes them, and whoever waits for that is answered meanwhile: so that
- * answer is written aside. */
+/* Begins with the first job that may run; false: there is none. Handing out may
+ * end waits of others, whose answers are written meanwhile: so this one is
+ * written aside. */
 static bool serve(struct engine *engine, const struct want *want,
                   uint64_t *batch)
 {
-    struct job *first = first_of(want);
+    struct job *first = first_of(engine, want);
     if (first == NULL) {
         return false;
     }
-    if (!want->take) {
-        write_served(engine, want, reply_begin(engine, want->to), first, batch);
-        return true;
-    }
-    struct out aside;
-    out_init(&aside);
-    write_served(engine, want, &aside, first, batch);
+    struct out *aside = &engine->scratch;
+    aside->len = 0;
+    write_served(engine, want, aside, first, batch);
     write_json(reply_begin(engine, want->to),
-               (struct slice){aside.at, aside.len});
-    out_fini(&aside);
+               (struct slice){aside->at, aside->len});
     return true;
 }
 
@@ -191,7 +193,7 @@ static struct want want_of(const struct waiter *waiter)
 bool get_serve(struct engine *engine, struct queue *queue)
 {
     struct waiter *waiter = waiter_first(&queue->getters);
-    if (waiter == NULL || queue_next(queue) == NULL) {
+    if (waiter == NULL || queue_next(engine, queue) == NULL) {
         return false;
     }
     struct want want = want_of(waiter);
@@ -345,12 +347,11 @@ void method_queue_get(struct engine *engine, struct session *session,
                         .lease_us = request->lease_us,
                         .take = request->take == 1,
                         .detached = request->detached == 1};
-    if (!check_terms(engine, request) ||
-        !find_queues(engine, request, &want)) {
+    if (!check_terms(engine, request) || !find_queues(engine, request, &want)) {
         return;
     }
     if (request->has_done &&
-        ((request->timeout_us != 0 && first_of(&want) == NULL &&
+        ((request->timeout_us != 0 && first_of(engine, &want) == NULL &&
           waiter_refused(engine)) ||
          !finish_part(engine, session, &request->done, &want.finished,
                       &want.batch))) {

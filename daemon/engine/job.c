@@ -45,7 +45,7 @@ static bool is_unfinished(enum job_state state)
 void job_set_init(struct job_set *set, struct queue *queue,
                   enum job_state state)
 {
-    *set = (struct job_set){.queue = queue, .state = state};
+    *set = (struct job_set){.queue = queue, .state = state, .made_for = state};
     RB_INIT(&set->tree);
     set->lifo = state == JOB_READY && queue->terms.lifo;
     set->timer.kind = TIMER_JOB_SET;
@@ -118,6 +118,7 @@ struct job_extra *job_extra(struct engine *engine, struct job *job)
     if (job->extra == NULL) {
         struct job_extra *extra = mem_zalloc(sizeof(*extra));
         extra->lease_us = -1;
+        extra->job = job;
         extra->max_attempts = -1;
         extra->keep_done_us = -1;
         waiter_list_init(&extra->waiters);
@@ -148,17 +149,51 @@ static struct job *job_alloc(struct engine *engine, struct slice body)
     return job;
 }
 
+void job_set_limits(struct engine *engine, struct job *job, struct slices names)
+{
+    struct job_extra *extra = job_extra(engine, job);
+    extra->limits = mem_alloc(names.count * sizeof(struct semaphore *));
+    extra->limits_count = names.count;
+    for (size_t i = 0; i < names.count; i++) {
+        extra->limits[i] = semaphore_find(engine, names.at[i]);
+        CHECK(extra->limits[i] != NULL);
+        extra->limits[i]->jobs++;
+    }
+    extra->row_limits = names_joined(names);
+    memory_add(engine, names.count * sizeof(struct semaphore *) +
+                           extra->row_limits.len);
+}
+
+static void drop_limits(struct engine *engine, struct job_extra *extra)
+{
+    if (extra->limits == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < extra->limits_count; i++) {
+        extra->limits[i]->jobs--;
+    }
+    memory_sub(engine, extra->limits_count * sizeof(struct semaphore *) +
+                           extra->row_limits.len);
+    mem_free(extra->limits);
+    change_free(engine, (void *)extra->row_limits.at);
+}
+
 struct job *job_new(struct engine *engine, const struct put_item *item)
 {
     struct job *job = job_alloc(engine, item->body);
     if (item->key.at != NULL || item->priority != 0 || item->lease_us >= 0 ||
-        item->max_attempts >= 0 || item->keep_done_us >= 0) {
+        item->max_attempts >= 0 || item->keep_done_us >= 0 ||
+        item->limits.at != NULL || item->after.at != NULL) {
         struct job_extra *extra = job_extra(engine, job);
         set_text(engine, &extra->key, item->key);
         extra->priority = item->priority;
         extra->lease_us = item->lease_us;
         extra->max_attempts = item->max_attempts;
         extra->keep_done_us = item->keep_done_us;
+        extra->row_after = names_joined(item->after);
+        if (item->limits.at != NULL) {
+            job_set_limits(engine, job, item->limits);
+        }
     }
     return job;
 }
@@ -173,6 +208,10 @@ static void job_free(struct engine *engine, struct job *job)
         set_text(engine, &extra->error, (struct slice){0});
         set_text(engine, &extra->result, (struct slice){0});
         set_text(engine, &extra->progress, (struct slice){0});
+        CHECK(extra->stage == NULL);
+        after_end(engine, job);
+        drop_limits(engine, extra);
+        change_free(engine, (void *)extra->row_after.at);
         memory_sub(engine, sizeof(*extra));
         mem_free(extra);
     }
@@ -187,6 +226,18 @@ void job_discard(struct engine *engine, struct job *take_job)
 
 /* Into a set, and out of one. */
 
+/* By state, in its queue and its stage; the doomed do not count any more. */
+static void count_job(const struct job *job, const struct job_set *set, int by)
+{
+    if (!set->doomed) {
+        set->queue->counts[set->state] += (size_t)by;
+    }
+    if (job->extra != NULL && job->extra->stage != NULL &&
+        set->made_for != JOB_DONE) {
+        job->extra->stage->counts[set->made_for] += (size_t)by;
+    }
+}
+
 static void link_job(struct engine *engine, struct job *job,
                      struct job_set *set, int64_t rank)
 {
@@ -196,6 +247,7 @@ static void link_job(struct engine *engine, struct job *job,
     CHECK(RB_INSERT(job_tree, &set->tree, job) == NULL);
     set->count++;
     set->bytes += job->body_len;
+    count_job(job, set, 1);
     if (is_timed(set->state) && !set->doomed &&
         (!timer_armed(&set->timer) || rank < set->timer.due_us)) {
         timer_arm(&engine->timers, &set->timer, rank);
@@ -208,15 +260,19 @@ static void unlink_job(struct job *job)
     RB_REMOVE(job_tree, &set->tree, job);
     set->count--;
     set->bytes -= job->body_len;
-    set->queue->retrying -= set->retried;
+    count_job(job, set, -1);
     job->set = NULL;
 }
 
-static void end_lease(struct job *job)
+static void end_lease(struct engine *engine, struct job *job)
 {
     struct lease *lease = job->lease;
     if (lease == NULL) {
         return;
+    }
+    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
+         i++) {
+        semaphore_job_ended(engine, job->extra->limits[i]);
     }
     if (lease->session != NULL) {
         TAILQ_REMOVE(&lease->session->leases, lease, of_session);
@@ -237,7 +293,6 @@ static void rekey(struct queue *queue, struct job *job)
 {
     if (job->extra != NULL && job->extra->key.at != NULL &&
         job->extra->by_key.tbl == NULL) {
-        job->extra->job = job;
         HASH_ADD_KEYPTR(by_key, queue->keys, job->extra->key.at,
                         (unsigned)job->extra->key.len, job->extra);
     }
@@ -263,7 +318,7 @@ static void move(struct engine *engine, struct job *job, enum job_state state,
           state == JOB_RUNNING);
     unlink_job(job);
     if (state != JOB_RUNNING) {
-        end_lease(job);
+        end_lease(engine, job);
     }
     link_job(engine, job, queue->sets[state], rank);
     if (is_unfinished(state)) {
@@ -274,12 +329,10 @@ static void move(struct engine *engine, struct job *job, enum job_state state,
     queue_touch(engine, queue);
 }
 
-void job_enter(struct engine *engine, struct job *job, struct queue *queue,
-               int64_t delay_us)
+/* Where a job stands that nothing holds. */
+static void link_free(struct engine *engine, struct job *job,
+                      struct queue *queue, int64_t delay_us)
 {
-    job->id = next_job_id(engine);
-    job->put_at_us = engine->now_us;
-    index_add(&engine->jobs, job->id, job);
     if (delay_us > 0) {
         link_job(engine, job, queue->sets[JOB_DELAYED],
                  later(engine->now_us, delay_us));
@@ -287,11 +340,74 @@ void job_enter(struct engine *engine, struct job *job, struct queue *queue,
         link_job(engine, job, queue->sets[JOB_READY],
                  rank_of(job_priority(job)));
     }
+}
+
+/* Where it belongs, by what holds it; ranks of held ones are their priority. */
+static void link_by_holds(struct engine *engine, struct job *job,
+                          struct queue *queue, int64_t delay_us)
+{
+    struct stage *stage = job->extra == NULL ? NULL : job->extra->stage;
+    bool by_stage = stage != NULL && stage_is_held(stage);
+    if (!by_stage && !job_is_held_by_events(job)) {
+        link_free(engine, job, queue, delay_us);
+        return;
+    }
+    job->extra->delay_us = delay_us > 0 ? delay_us : 0;
+    link_job(engine, job,
+             by_stage ? side_set_held(queue, stage) : queue->sets[JOB_HELD],
+             rank_of(job_priority(job)));
+}
+
+void job_enter(struct engine *engine, struct job *job, struct queue *queue,
+               int64_t delay_us, struct stage *stage)
+{
+    job->id = next_job_id(engine);
+    job->put_at_us = engine->now_us;
+    index_add(&engine->jobs, job->id, job);
+    if (stage != NULL) {
+        stage_join(engine, stage, job);
+    }
+    after_begin(engine, job);
+    link_by_holds(engine, job, queue, delay_us);
     rekey(queue, job);
     mark(engine, job);
     job->changed = false;
     engine->counters.put++;
     queue_touch(engine, queue);
+}
+
+void job_unheld(struct engine *engine, struct job *job)
+{
+    struct queue *queue = job->set->queue;
+    struct stage *stage = job->extra->stage;
+    CHECK(job->set->state == JOB_HELD || job->set->moving || job->set->doomed);
+    if (job->set->doomed) {
+        return;
+    }
+    if (stage == NULL || !stage_is_held(stage)) {
+        unlink_job(job);
+        link_by_holds(engine, job, queue, job->extra->delay_us);
+        queue_touch(engine, queue);
+    }
+    mark(engine, job); /* its row names one event less */
+}
+
+void job_released(struct engine *engine, struct job *job)
+{
+    struct queue *queue = job->set->queue;
+    CHECK(job->set->moving);
+    unlink_job(job);
+    link_by_holds(engine, job, queue, job->extra->delay_us);
+    queue_touch(engine, queue);
+}
+
+void job_park(struct engine *engine, struct job *job,
+              struct semaphore *semaphore)
+{
+    struct queue *queue = job->set->queue;
+    unlink_job(job);
+    link_job(engine, job, side_set_parked(queue, semaphore),
+             rank_of(job_priority(job)));
 }
 
 struct job *job_find(const struct engine *engine, uint64_t id)
@@ -322,6 +438,10 @@ void job_run(struct engine *engine, struct job *job, struct lease *take_lease,
     histogram_add(&engine->counters.wait, engine->now_us - job->put_at_us);
     job->lease = take_lease;
     job->attempts++;
+    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
+         i++) {
+        job->extra->limits[i]->taken++;
+    }
     move(engine, job, JOB_RUNNING, until_us);
     if (take_lease->kept) {
         mark(engine, job);
@@ -370,11 +490,22 @@ static void vanish(struct engine *engine, struct job *job)
     struct queue *queue = set->queue;
     unkey(queue, job);
     unlink_job(job);
-    end_lease(job);
+    if (job->extra != NULL && job->extra->stage != NULL) {
+        stage_leave(engine, job, set->state);
+    }
+    end_lease(engine, job);
     index_remove(&engine->jobs, job->id);
     change_gone(engine, ROW_job, job->id, &job->saved);
     job_free(engine, job);
     queue_touch(engine, queue);
+}
+
+/* It is no party of its stage any more: it has arrived. */
+static void arrive(struct engine *engine, struct job *job)
+{
+    if (job->extra != NULL && job->extra->stage != NULL) {
+        stage_arrive(engine, job, job->set->state);
+    }
 }
 
 void job_finish(struct engine *engine, struct job *job, struct slice result)
@@ -389,6 +520,7 @@ void job_finish(struct engine *engine, struct job *job, struct slice result)
     engine->counters.done++;
     rate_add(&queue->done_rate, engine->now_us, 1);
     if (keep_us <= 0 && !awaited) {
+        arrive(engine, job);
         vanish(engine, job);
         return;
     }
@@ -396,6 +528,7 @@ void job_finish(struct engine *engine, struct job *job, struct slice result)
     set_text(engine, &extra->result, result);
     extra->finished_at_us = engine->now_us;
     extra->keep_done_us = keep_us;
+    arrive(engine, job);
     move(engine, job, JOB_DONE, later(engine->now_us, keep_us));
     if (keep_us <= 0) {
         change_gone(engine, ROW_job, job->id, &job->saved);
@@ -412,6 +545,9 @@ void job_die(struct engine *engine, struct job *job)
     job_extra(engine, job)->finished_at_us = engine->now_us;
     engine->counters.died++;
     move(engine, job, JOB_DEAD, engine->now_us);
+    if (job->extra->stage != NULL) {
+        stage_die(engine, job);
+    }
     mark(engine, job);
     answer_waiters(engine, job);
 }
@@ -427,13 +563,16 @@ bool job_key_taken(struct engine *engine, const struct job *job)
 void job_revive(struct engine *engine, struct job *job)
 {
     struct queue *queue = job->set->queue;
-    CHECK(job->set->state == JOB_DEAD || job->set->retried);
+    CHECK(job->set->state == JOB_DEAD || job->set->moving);
     CHECK(!job_key_taken(engine, job));
     job->attempts = 0;
     job->crashes = 0;
     job_extra(engine, job)->finished_at_us = 0;
     unlink_job(job);
     link_job(engine, job, queue->sets[JOB_READY], rank_of(job_priority(job)));
+    if (job->extra->stage != NULL) {
+        stage_revive(engine, job);
+    }
     rekey(queue, job);
     mark(engine, job);
     queue_touch(engine, queue);
@@ -442,7 +581,7 @@ void job_revive(struct engine *engine, struct job *job)
 void job_stay_dead(struct engine *engine, struct job *job)
 {
     struct queue *queue = job->set->queue;
-    CHECK(job->set->retried);
+    CHECK(job->set->moving);
     unlink_job(job);
     link_job(engine, job, queue->sets[JOB_DEAD], job->extra->finished_at_us);
     queue_touch(engine, queue);
@@ -473,7 +612,7 @@ void job_set_progress(struct engine *engine, struct job *job,
 void job_crashed(struct engine *engine, struct job *job, struct slice why)
 {
     if (job->set->doomed) {
-        end_lease(job); /* its memory is given back by the sweep */
+        end_lease(engine, job); /* its memory is given back by the sweep */
         return;
     }
     int64_t max_attempts = job_max_attempts(job);
@@ -519,15 +658,16 @@ void job_set_rerank(struct engine *engine, struct job_set *set)
     job_set_init(set, queue, old.state);
     while ((job = job_set_first(&old)) != NULL) {
         RB_REMOVE(job_tree, &old.tree, job);
+        count_job(job, set, -1);
         job->set = NULL;
         link_job(engine, job, set,
                  later(engine->now_us, job->lease->length_us));
     }
 }
 
-struct row_job job_row(const struct job *job)
+struct row_job job_row(struct engine *engine, struct job *job)
 {
-    const struct job_extra *extra = job->extra;
+    struct job_extra *extra = job->extra;
     const struct lease *lease = job->lease;
     bool kept = lease != NULL && lease->kept;
     struct row_job row = {
@@ -550,6 +690,16 @@ struct row_job job_row(const struct job *job)
         row.keep_done_us = extra->keep_done_us;
         row.error = extra->error;
         row.result = extra->result;
+        row.limits = extra->row_limits;
+        if (extra->after_left > 0) {
+            change_free(engine, (void *)extra->row_after.at);
+            extra->row_after = after_text(job);
+            row.after = extra->row_after;
+        }
+        if (extra->stage != NULL) {
+            row.batch = extra->stage->batch->id;
+            row.stage = extra->stage->index;
+        }
     }
     switch (job->set->state) {
     case JOB_RUNNING:
@@ -571,8 +721,10 @@ struct row_job job_row(const struct job *job)
     case JOB_DEAD:
         row.rank_us = extra->finished_at_us;
         break;
-    case JOB_READY:
     case JOB_HELD:
+        row.rank_us = extra->delay_us;
+        break;
+    case JOB_READY:
     case JOB_STATES:
         break;
     }
@@ -596,6 +748,10 @@ static struct lease *load_lease(struct engine *engine,
     lease->uid = (uint32_t)row->lease_uid;
     lease->kept = true;
     lease->detached = session == NULL;
+    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
+         i++) {
+        job->extra->limits[i]->taken++;
+    }
     if (session != NULL) {
         TAILQ_INSERT_TAIL(&session->leases, lease, of_session);
     }
@@ -642,10 +798,55 @@ static bool plausible(const struct engine *engine, const struct row_job *row)
            index_find(&engine->jobs, row->id) == NULL;
 }
 
+/* Are its stage and its semaphores there, and its lists no longer than lists
+ * can be? */
+static bool holds_plausible(const struct engine *engine,
+                            const struct row_job *row)
+{
+    struct slice names[NAME_LIST_MAX];
+    const struct batch_object *batch = batch_of_id(engine, row->batch);
+    if (names_split(row->after, names, NAME_LIST_MAX) > NAME_LIST_MAX ||
+        (row->batch != 0 &&
+         (batch == NULL || row->stage >= batch->stages_count))) {
+        return false;
+    }
+    size_t count = names_split(row->limits, names, NAME_LIST_MAX);
+    for (size_t i = 0; i < count && count <= NAME_LIST_MAX; i++) {
+        const struct semaphore *semaphore = semaphore_find(engine, names[i]);
+        if (semaphore == NULL || !semaphore->bounded) {
+            return false;
+        }
+    }
+    return count <= NAME_LIST_MAX;
+}
+
+static void load_holds(struct engine *engine, struct job *job,
+                       const struct row_job *row)
+{
+    struct slice names[NAME_LIST_MAX];
+    size_t count = names_split(row->limits, names, NAME_LIST_MAX);
+    if (count > 0) {
+        job_set_limits(engine, job, (struct slices){names, count});
+    }
+    if (row->after.at != NULL) {
+        job_extra(engine, job)->row_after = slice_copy(row->after);
+        after_begin(engine, job);
+    }
+    if (row->batch != 0) {
+        struct batch_object *batch = batch_of_id(engine, row->batch);
+        stage_join(engine, &batch->stages[row->stage], job);
+    }
+    if (row->batch != 0 && row->state == JOB_DEAD) {
+        job->extra->finished_at_us = row->rank_us;
+        stage_die(engine, job);
+    }
+}
+
 bool job_load(struct engine *engine, const struct row_job *row)
 {
     struct queue *queue = queue_of_id(engine, row->queue);
-    if (queue == NULL || !plausible(engine, row)) {
+    if (queue == NULL || !plausible(engine, row) ||
+        !holds_plausible(engine, row)) {
         return false;
     }
     struct put_item item = {.body = row->body,
@@ -667,9 +868,14 @@ bool job_load(struct engine *engine, const struct row_job *row)
         set_text(engine, &job_extra(engine, job)->result, row->result);
     }
     index_add(&engine->jobs, job->id, job);
+    load_holds(engine, job, row);
     enum job_state state = loaded_state(engine, job, row);
-    link_job(engine, job, queue->sets[state],
-             loaded_rank(engine, job, row, state));
+    if (state == JOB_HELD) {
+        link_by_holds(engine, job, queue, row->rank_us);
+    } else {
+        link_job(engine, job, queue->sets[state],
+                 loaded_rank(engine, job, row, state));
+    }
     if (is_unfinished(state)) {
         rekey(queue, job);
     }

@@ -39,8 +39,11 @@
 #include "daemon/engine/waiter.h"
 #include "proto/request.h"
 
+struct after;
 struct engine;
 struct queue;
+struct semaphore;
+struct stage;
 struct session;
 struct out;
 struct job;
@@ -48,16 +51,26 @@ struct job;
 /* What most jobs do not have; made when it is first needed. Texts are owned
  * and freed with change_free. */
 struct job_extra {
-    struct job *job; /* whose it is; set while it is among the keys */
+    struct job *job; /* whose it is */
     struct slice key;
     double priority;
     int64_t lease_us;     /* -1: the queue's, as the next two */
     int64_t max_attempts; /* 0: no limit */
     int64_t keep_done_us;
     int64_t finished_at_us;
-    struct slice error;         /* JSON, of the last failure */
-    struct slice result;        /* JSON */
-    struct slice progress;      /* JSON */
+    struct slice error;    /* JSON, of the last failure */
+    struct slice result;   /* JSON */
+    struct slice progress; /* JSON */
+    int64_t delay_us;      /* of a held job: once it is released */
+    struct stage *stage;   /* of a batch; NULL: none, or it has arrived */
+    TAILQ_ENTRY(job_extra) of_stage;
+    struct after *after; /* owned: events it waits for */
+    size_t after_count;
+    size_t after_left;         /* of them, those that were not set yet */
+    struct semaphore **limits; /* owned: it runs with a permit of each */
+    size_t limits_count;
+    struct slice row_after; /* owned: texts of the row, as last written */
+    struct slice row_limits;
     struct waiter_list waiters; /* job.wait */
     UT_hash_handle by_key;      /* in the queue, while unfinished and keyed */
 };
@@ -103,9 +116,10 @@ struct job_set {
     struct job_tree tree;
     struct queue *queue;
     enum job_state state;
-    bool lifo;    /* among equal ranks the greatest id is first */
-    bool doomed;  /* no more than memory to be given back */
-    bool retried; /* dead jobs on their way to being ready (sweep.c) */
+    enum job_state made_for; /* as its stage counts it, whatever came since */
+    bool lifo;               /* among equal ranks the greatest id is first */
+    bool doomed;             /* no more than memory to be given back */
+    bool moving;             /* on their way to where they belong (sweep.c) */
     size_t count;
     size_t bytes;       /* of bodies */
     struct timer timer; /* armed no later than the first rank, if ranks are
@@ -127,12 +141,16 @@ void job_set_rerank(struct engine *engine, struct job_set *set);
 /* A new job in no set yet and without an id. */
 struct job *job_new(struct engine *engine, const struct put_item *item);
 
+/* Semaphores it needs to run; they are there. */
+void job_set_limits(struct engine *engine, struct job *job,
+                    struct slices names);
+
 /* One that never came into a set. */
 void job_discard(struct engine *engine, struct job *take_job);
 
-/* Gives it its id and its first place. */
+/* Gives it its id and its first place; `stage` may be NULL. */
 void job_enter(struct engine *engine, struct job *job, struct queue *queue,
-               int64_t delay_us);
+               int64_t delay_us, struct stage *stage);
 
 /* As it was loaded. False: it makes no sense. */
 bool job_load(struct engine *engine, const struct row_job *row);
@@ -155,6 +173,11 @@ void job_extend(struct engine *engine, struct job *job, int64_t until_us);
 /* After a try that failed, or did not count: delay 0 is ready at once. */
 void job_back(struct engine *engine, struct job *job, int64_t delay_us);
 void job_due(struct engine *engine, struct job *job); /* DELAYED: its time */
+/* HELD: one thing that held it is gone; on when it was the last. */
+void job_unheld(struct engine *engine, struct job *job);
+/* READY: stands apart until the semaphore has a permit. */
+void job_park(struct engine *engine, struct job *job,
+              struct semaphore *semaphore);
 /* Done: kept as long as its terms say, or gone. `result` may be absent. */
 void job_finish(struct engine *engine, struct job *job, struct slice result);
 void job_die(struct engine *engine, struct job *job);
@@ -163,6 +186,8 @@ void job_revive(struct engine *engine, struct job *job);
 bool job_key_taken(struct engine *engine, const struct job *job);
 /* Being retried, but its key is taken: dead again. */
 void job_stay_dead(struct engine *engine, struct job *job);
+/* Its stage has come: on, unless an event holds it too. */
+void job_released(struct engine *engine, struct job *job);
 /* Gone from any state; whoever waits for it is told `cancelled`. */
 void job_remove(struct engine *engine, struct job *job);
 
@@ -182,10 +207,13 @@ struct job *job_of_key(struct engine *engine, struct queue *queue,
 void job_set_due(struct engine *engine, struct job_set *set);
 
 /* Its row; texts are borrowed from the job. */
-struct row_job job_row(const struct job *job);
+struct row_job job_row(struct engine *engine, struct job *job);
 
 /* Tells a waiter that the job is gone unfinished (job_methods.c). */
 void job_answer_cancelled(struct engine *engine, struct waiter *take_waiter);
+
+/* `batch` and `stage`, if it is of one. */
+void write_stage_of(struct out *out, const struct job *job);
 
 /* As in job.show. */
 void job_write(const struct engine *engine, struct out *out,

@@ -29,6 +29,15 @@ static void write_text(struct out *out, struct slice key, struct slice json)
     }
 }
 
+void write_stage_of(struct out *out, const struct job *job)
+{
+    const struct stage *stage = job->extra->stage;
+    if (stage != NULL) {
+        WRITE(out, string, "batch", stage->batch->named.name);
+        WRITE(out, string, "stage", stage->name);
+    }
+}
+
 static void write_extra(const struct engine *engine, struct out *out,
                         const struct job_extra *extra)
 {
@@ -65,6 +74,7 @@ void job_write(const struct engine *engine, struct out *out,
         write_consumer(out, job->lease);
     }
     if (job->extra != NULL) {
+        write_stage_of(out, job);
         write_extra(engine, out, job->extra);
     }
     write_end_object(out);

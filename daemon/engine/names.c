@@ -133,3 +133,29 @@ bool names_full(struct engine *engine, const struct names *names,
     reply_error(engine, &engine->current.to, &why);
     return true;
 }
+
+struct slice names_joined(struct slices names)
+{
+    struct out out;
+    out_init(&out);
+    for (size_t i = 0; i < names.count; i++) {
+        if (i > 0) {
+            out_byte(&out, '\n');
+        }
+        out_bytes(&out, names.at[i]);
+    }
+    return (struct slice){out.at, out.len};
+}
+
+size_t names_split(struct slice text, struct slice *names, size_t max)
+{
+    size_t count = 0;
+    while (text.at != NULL && count < max) {
+        const char *end = memchr(text.at, '\n', text.len);
+        size_t len = end == NULL ? text.len : (size_t)(end - text.at);
+        names[count++] = (struct slice){text.at, len};
+        text = end == NULL ? (struct slice){0}
+                           : (struct slice){end + 1, text.len - len - 1};
+    }
+    return text.at == NULL ? count : max + 1;
+}

@@ -58,6 +58,11 @@ void names_answer_list(struct engine *engine, const struct request *request,
                        const struct names *names, struct slice key,
                        names_write *write, names_listed *listed);
 
+/* Names joined by LF, as rows keep lists of them; given, absent for none. */
+struct slice names_joined(struct slices names);
+/* The other way; at most `max`. */
+size_t names_split(struct slice text, struct slice *names, size_t max);
+
 /* Too many of a kind: refused with `limit`. */
 bool names_full(struct engine *engine, const struct names *names,
                 const char *plural);

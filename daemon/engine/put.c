@@ -7,6 +7,8 @@
  */
 #include "daemon/engine/core.h"
 
+#include <stdio.h>
+
 static void free_jobs(struct wait_put *put)
 {
     mem_free(put->jobs);
@@ -18,6 +20,9 @@ static void free_jobs(struct wait_put *put)
 
 void put_discard(struct engine *engine, struct wait_put *put)
 {
+    if (put->stage != NULL && put->jobs != NULL) {
+        put->stage->putters--;
+    }
     for (size_t i = 0; i < put->count; i++) {
         job_discard(engine, put->jobs[i]);
     }
@@ -28,7 +33,11 @@ void put_discard(struct engine *engine, struct wait_put *put)
 struct load {
     const struct request *request;
     size_t count;
-    size_t bytes; /* of the bodies */
+    size_t bytes;     /* of the bodies */
+    size_t room_jobs; /* of them, those that need room: the others are held */
+    size_t room_bytes;
+    struct stage *stage; /* NULL: none */
+    bool inside;
     bool many;
 };
 
@@ -49,7 +58,8 @@ static bool has_terms(const struct put_item *item)
 {
     return item->key.at != NULL || item->priority != 0 || item->delay_us >= 0 ||
            item->lease_us >= 0 || item->max_attempts >= 0 ||
-           item->keep_done_us >= 0;
+           item->keep_done_us >= 0 || item->limits.at != NULL ||
+           item->after.at != NULL;
 }
 
 /* False: it makes no sense and was refused. */
@@ -89,20 +99,106 @@ static bool read_load(struct engine *engine, const struct request *request,
     return true;
 }
 
+/* Are all of the semaphores there, and bounded? False: refused. */
+static bool check_limits(struct engine *engine, struct slices limits)
+{
+    for (size_t i = 0; i < limits.count; i++) {
+        const struct semaphore *semaphore =
+            semaphore_find(engine, limits.at[i]);
+        if (semaphore == NULL) {
+            refuse(engine, ERROR_not_found,
+                   "`limits` names a semaphore %.*s that is not there: "
+                   "semaphore.declare makes it",
+                   (int)limits.at[i].len, limits.at[i].at);
+            return false;
+        }
+        if (!semaphore->bounded) {
+            refuse(engine, ERROR_conflict,
+                   "the semaphore %.*s is unbounded: only a bounded one can "
+                   "limit jobs",
+                   (int)limits.at[i].len, limits.at[i].at);
+            return false;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (slice_equal(limits.at[i], limits.at[j])) {
+                refuse_param(engine, "limits", "a semaphore is named twice");
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool all_set(const struct engine *engine, struct slices events)
+{
+    for (size_t i = 0; i < events.count; i++) {
+        if (!event_is_set(engine, events.at[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Which of the jobs would need room now. */
+static void count_room(const struct engine *engine, struct load *load)
+{
+    if (load->stage != NULL && stage_is_held(load->stage)) {
+        return;
+    }
+    for (size_t i = 0; i < load->count; i++) {
+        struct put_item item = item_of(load, i);
+        if (all_set(engine, item.after)) {
+            load->room_jobs++;
+            load->room_bytes += item.body.len;
+        }
+    }
+}
+
+/* The batch it is for, and what its jobs name. False: refused. */
+static bool read_holds(struct engine *engine, const struct request *request,
+                       struct load *load)
+{
+    if ((request->batch.at == NULL) != (request->stage.at == NULL)) {
+        refuse_param(engine, request->batch.at == NULL ? "batch" : "stage",
+                     "`batch` and `stage` go together");
+        return false;
+    }
+    if (request->batch.at != NULL) {
+        load->stage = batch_stage_wanted(engine, request, &load->inside);
+        if (load->stage == NULL) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < load->count; i++) {
+        if (!check_limits(engine, item_of(load, i).limits)) {
+            return false;
+        }
+    }
+    count_room(engine, load);
+    return true;
+}
+
 /* Makes the jobs. */
 static struct wait_put make_put(struct engine *engine, struct queue *queue,
                                 const struct load *load)
 {
-    struct wait_put put = {.queue = queue, .many = load->many};
+    struct wait_put put = {.queue = queue,
+                           .many = load->many,
+                           .room_jobs = load->room_jobs,
+                           .room_bytes = load->room_bytes,
+                           .inside = load->inside,
+                           .stage = load->stage};
     put.jobs = mem_alloc(load->count * sizeof(struct job *));
     put.delays_us = mem_alloc(load->count * sizeof(*put.delays_us));
     for (size_t i = 0; i < load->count; i++) {
         struct put_item item = item_of(load, i);
         put.jobs[i] = job_new(engine, &item);
         put.delays_us[i] = item.delay_us;
-        put.bytes += item.body.len;
     }
     put.count = load->count;
+    if (put.stage != NULL) {
+        put.stage->putters++;
+    }
     return put;
 }
 
@@ -152,7 +248,7 @@ static void enter(struct engine *engine, struct wait_put *put, struct out *out)
             job = old;
             duplicates[duplicates_count++] = old->id;
         } else {
-            job_enter(engine, job, put->queue, put->delays_us[i]);
+            job_enter(engine, job, put->queue, put->delays_us[i], put->stage);
         }
         write_integer(out, (int64_t)job->id);
     }
@@ -164,6 +260,9 @@ static void enter(struct engine *engine, struct wait_put *put, struct out *out)
     rate_add(&put->queue->put_rate, engine->now_us,
              put->count - duplicates_count);
     mem_free(duplicates);
+    if (put->stage != NULL) {
+        put->stage->putters--;
+    }
     free_jobs(put);
 }
 
@@ -186,9 +285,15 @@ bool put_admit(struct engine *engine, struct queue *queue)
         return false;
     }
     struct wait_put *put = &waiter->u.put;
+    if (put->stage != NULL && !stage_admits(put->stage, put->inside)) {
+        waiter_refuse(engine, waiter, ERROR_conflict,
+                      "the batch was sealed, cancelled, or went past this "
+                      "stage while the put waited");
+        return true;
+    }
     bool duplicate =
         !put->many && duplicate_of(engine, queue, put->jobs[0]) != NULL;
-    if (!duplicate && !queue_has_room(queue, put->count, put->bytes)) {
+    if (!duplicate && !queue_has_room(queue, put->room_jobs, put->room_bytes)) {
         return false;
     }
     if (!duplicate && !memory_fits(engine)) {
@@ -205,8 +310,10 @@ static bool refuse_hopeless(struct engine *engine,
                             const struct queue_terms *terms,
                             const struct load *load)
 {
-    bool jobs = terms->capacity > 0 && load->count > (size_t)terms->capacity;
-    bool size = terms->max_bytes > 0 && load->bytes > (size_t)terms->max_bytes;
+    bool jobs =
+        terms->capacity > 0 && load->room_jobs > (size_t)terms->capacity;
+    bool size =
+        terms->max_bytes > 0 && load->room_bytes > (size_t)terms->max_bytes;
     if (!jobs && !size) {
         return false;
     }
@@ -229,6 +336,18 @@ static void refuse_full(struct engine *engine, const struct queue *queue)
            "capacity",
            (int)queue->named.name.len, queue->named.name.at,
            queue_count(queue, JOB_READY) + queue_count(queue, JOB_DELAYED));
+}
+
+/* Held jobs do not wait for memory: that might be for ever. */
+static void refuse_memory(struct engine *engine)
+{
+    struct complaint why;
+    complain(&why, ERROR_limit,
+             "the daemon's memory for jobs is used up: held jobs cannot wait "
+             "for it; finish or purge some first");
+    (void)snprintf(why.limit, sizeof(why.limit), "max_memory");
+    why.value = (int64_t)engine->options.memory_max;
+    reply_error(engine, &engine->current.to, &why);
 }
 
 static void wait_for_room(struct engine *engine, struct queue *queue,
@@ -289,7 +408,8 @@ void method_queue_put(struct engine *engine, struct session *session,
 {
     struct load load;
     (void)session;
-    if (!read_load(engine, request, &load)) {
+    if (!read_load(engine, request, &load) ||
+        !read_holds(engine, request, &load)) {
         return;
     }
     struct queue *queue = queue_find(engine, request->queue);
@@ -304,10 +424,22 @@ void method_queue_put(struct engine *engine, struct session *session,
     if (queue == NULL) {
         return;
     }
-    if (queue->putters.count > 0 ||
-        !queue_has_room(queue, load.count, load.bytes) ||
-        engine->memory_used + engine->current.event->size >
-            engine->options.memory_max) {
+    if (load.stage != NULL && !queue->terms.durable) {
+        refuse(engine, ERROR_conflict,
+               "%.*s is in memory only: the jobs of a batch go to durable "
+               "queues",
+               (int)request->queue.len, request->queue.at);
+        return;
+    }
+    bool fits = engine->memory_used + engine->current.event->size <=
+                engine->options.memory_max;
+    if (!fits && load.room_jobs == 0) {
+        refuse_memory(engine);
+        return;
+    }
+    if (!fits || (load.room_jobs > 0 &&
+                  (queue->putters.count > 0 ||
+                   !queue_has_room(queue, load.room_jobs, load.room_bytes)))) {
         wait_for_room(engine, queue, &load);
         return;
     }

@@ -50,6 +50,8 @@ static struct queue *queue_new(struct engine *engine, uint64_t id,
     queue->created_at_us = engine->now_us;
     queue->idle_since_us = engine->now_us;
     queue->timer.kind = TIMER_QUEUE;
+    TAILQ_INIT(&queue->held_sets);
+    TAILQ_INIT(&queue->parked_sets);
     waiter_list_init(&queue->putters);
     waiter_list_init(&queue->getters);
     waiter_list_init(&queue->joiners);
@@ -177,8 +179,7 @@ void queue_changed(struct engine *engine, struct queue *queue)
 
 size_t queue_count(const struct queue *queue, enum job_state state)
 {
-    size_t count = queue->sets[state]->count;
-    return state == JOB_READY ? count + queue->retrying : count;
+    return queue->counts[state];
 }
 
 size_t queue_unfinished(const struct queue *queue)
@@ -202,7 +203,50 @@ bool queue_has_room(const struct queue *queue, size_t jobs, size_t bytes)
             queue_bytes(queue) + bytes <= (size_t)terms->max_bytes);
 }
 
-struct job *queue_next(const struct queue *queue)
+/* Does the first job stand before the second in this queue? */
+static bool is_before(const struct queue *queue, const struct job *a,
+                      const struct job *b)
+{
+    if (a->rank != b->rank) {
+        return a->rank < b->rank;
+    }
+    return (a->id < b->id) != queue->terms.lifo;
+}
+
+/* The first ready job, those included that wait for a permit there is now. */
+static struct job *first_ready(const struct queue *queue)
+{
+    struct job *first = job_set_first(queue->sets[JOB_READY]);
+    const struct side_set *side;
+    TAILQ_FOREACH (side, &queue->parked_sets, of_queue) {
+        struct job *job = job_set_first(&side->set);
+        if (job != NULL && semaphore_has_permit(side->semaphore) &&
+            (first == NULL || is_before(queue, job, first))) {
+            first = job;
+        }
+    }
+    return first;
+}
+
+/* A semaphore that keeps it from running; NULL: none does. */
+static struct semaphore *blocked_by(const struct job *job)
+{
+    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
+         i++) {
+        if (!semaphore_has_permit(job->extra->limits[i])) {
+            return job->extra->limits[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_cancelled(const struct job *job)
+{
+    return job->extra != NULL && job->extra->stage != NULL &&
+           job->extra->stage->batch->cancelled;
+}
+
+struct job *queue_next(struct engine *engine, struct queue *queue)
 {
     int64_t concurrency = queue->terms.concurrency;
     if (queue->paused || queue->deleted ||
@@ -210,7 +254,20 @@ struct job *queue_next(const struct queue *queue)
          queue_count(queue, JOB_RUNNING) >= (size_t)concurrency)) {
         return NULL;
     }
-    return job_set_first(queue->sets[JOB_READY]);
+    for (;;) {
+        struct job *job = first_ready(queue);
+        if (job == NULL) {
+            return NULL;
+        }
+        struct semaphore *semaphore = blocked_by(job);
+        if (is_cancelled(job)) {
+            job_remove(engine, job);
+        } else if (semaphore != NULL) {
+            job_park(engine, job, semaphore);
+        } else {
+            return job;
+        }
+    }
 }
 
 void queue_touch(struct engine *engine, struct queue *queue)
@@ -224,12 +281,12 @@ void queue_touch(struct engine *engine, struct queue *queue)
 static bool is_idle(const struct queue *queue)
 {
     if (queue->putters.count + queue->getters.count + queue->joiners.count +
-            queue->sweeps + queue->retrying >
+            queue->sweeps >
         0) {
         return false;
     }
     for (size_t i = 0; i < JOB_STATES; i++) {
-        if (queue->sets[i]->count > 0) {
+        if (queue->counts[i] > 0) {
             return false;
         }
     }
@@ -296,12 +353,14 @@ void queues_settle(struct engine *engine)
 {
     do {
         struct queue *queue;
+        batches_settle(engine);
         while ((queue = TAILQ_FIRST(&engine->touched)) != NULL) {
             TAILQ_REMOVE(&engine->touched, queue, of_touched);
             queue->touched = false;
             settle(engine, queue);
         }
-    } while (touch_memory_line(engine));
+    } while (touch_memory_line(engine) ||
+             !TAILQ_EMPTY(&engine->batches_touched));
 }
 
 void queue_timer(struct engine *engine, struct queue *queue)
@@ -349,6 +408,12 @@ void queue_free(struct engine *engine, struct queue *take_queue)
     for (size_t i = 0; i < JOB_STATES; i++) {
         timer_disarm(&engine->timers, &queue->sets[i]->timer);
         mem_free(queue->sets[i]);
+    }
+    while (!TAILQ_EMPTY(&queue->held_sets)) {
+        side_set_drop_if_empty(TAILQ_FIRST(&queue->held_sets));
+    }
+    while (!TAILQ_EMPTY(&queue->parked_sets)) {
+        side_set_drop_if_empty(TAILQ_FIRST(&queue->parked_sets));
     }
     HASH_CLEAR(by_key, queue->keys);
     change_free(engine, (void *)queue->named.name.at);

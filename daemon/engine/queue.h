@@ -14,6 +14,7 @@
 #include "daemon/engine/job.h"
 #include "daemon/engine/names.h"
 #include "daemon/engine/rate.h"
+#include "daemon/engine/side_set.h"
 
 struct queue_terms {
     int64_t capacity; /* 0: no limit, as the next */
@@ -44,9 +45,10 @@ struct queue {
     bool touched;
     struct saved saved;
     struct job_set *sets[JOB_STATES]; /* owned */
-    size_t retrying; /* jobs in a sweep on their way from dead to ready;
-                        they count as ready */
-    size_t sweeps;   /* that work on its jobs */
+    size_t counts[JOB_STATES];        /* jobs, wherever they stand */
+    struct side_sets held_sets;       /* by stages that have not come */
+    struct side_sets parked_sets;     /* for want of a permit */
+    size_t sweeps;                    /* that work on its jobs */
     struct job_extra *keys;
     struct waiter_list putters;
     struct waiter_list getters;
@@ -84,7 +86,7 @@ size_t queue_bytes(const struct queue *queue); /* ready and delayed */
 bool queue_has_room(const struct queue *queue, size_t jobs, size_t bytes);
 
 /* The job that would be handed out next; NULL: none may be now. */
-struct job *queue_next(const struct queue *queue);
+struct job *queue_next(struct engine *engine, struct queue *queue);
 
 /* Of an empty queue. */
 void queue_set_order(struct queue *queue, bool lifo);

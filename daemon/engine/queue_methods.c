@@ -152,9 +152,9 @@ static struct queue_terms new_terms(const struct queue_terms *old,
 
 static bool has_jobs(const struct queue *queue)
 {
-    size_t count = queue->retrying;
+    size_t count = 0;
     for (size_t i = 0; i < JOB_STATES; i++) {
-        count += queue->sets[i]->count;
+        count += queue->counts[i];
     }
     return count > 0;
 }

@@ -2,8 +2,7 @@
 
 #include "daemon/engine/core.h"
 
-static struct semaphore *semaphore_find(const struct engine *engine,
-                                        struct slice name)
+struct semaphore *semaphore_find(const struct engine *engine, struct slice name)
 {
     struct named *named = names_find(&engine->semaphores, name);
     return named == NULL ? NULL : CONTAINER_OF(named, struct semaphore, named);
@@ -19,6 +18,7 @@ static struct semaphore *semaphore_new(struct engine *engine, uint64_t id,
     semaphore->bounded = bounded;
     TAILQ_INIT(&semaphore->holds);
     waiter_list_init(&semaphore->waiters);
+    TAILQ_INIT(&semaphore->parked);
     names_add(&engine->semaphores, &semaphore->named, name);
     return semaphore;
 }
@@ -102,6 +102,23 @@ void semaphore_settle(struct engine *engine, struct semaphore *semaphore)
         write_acquired(waiter_begin(engine, waiter), token);
         waiter_reply(engine, waiter, grant_batch(engine, semaphore, session));
     }
+    if (semaphore_has_permit(semaphore)) {
+        const struct side_set *side;
+        TAILQ_FOREACH (side, &semaphore->parked, of_other) {
+            queue_touch(engine, side->set.queue);
+        }
+    }
+}
+
+bool semaphore_has_permit(const struct semaphore *semaphore)
+{
+    return permits_free(semaphore) > 0 && semaphore->waiters.count == 0;
+}
+
+void semaphore_job_ended(struct engine *engine, struct semaphore *semaphore)
+{
+    semaphore->taken--;
+    semaphore_settle(engine, semaphore);
 }
 
 void semaphore_answer_timeout(struct engine *engine, struct waiter *take_waiter)
@@ -393,6 +410,9 @@ static void semaphore_free(struct engine *engine, struct semaphore *semaphore)
     while (!TAILQ_EMPTY(&semaphore->holds)) {
         hold_end(engine, TAILQ_FIRST(&semaphore->holds), &semaphore->holds);
     }
+    while (!TAILQ_EMPTY(&semaphore->parked)) {
+        side_set_drop_if_empty(TAILQ_FIRST(&semaphore->parked));
+    }
     change_gone(engine, ROW_semaphore, semaphore->id, &semaphore->saved);
     names_remove(engine, &engine->semaphores, &semaphore->named);
     mem_free(semaphore);
@@ -405,6 +425,14 @@ void method_semaphore_delete(struct engine *engine, struct session *session,
     struct semaphore *semaphore = semaphore_find(engine, request->semaphore);
     if (semaphore == NULL) {
         refuse_none(engine, request->semaphore);
+        return;
+    }
+    if (semaphore->jobs > 0) {
+        refuse(engine, ERROR_conflict,
+               "%zu jobs have %.*s among their `limits`: finish or purge "
+               "them first",
+               semaphore->jobs, (int)request->semaphore.len,
+               request->semaphore.at);
         return;
     }
     if (request->force != 1 &&

@@ -14,6 +14,7 @@
 
 #include "daemon/engine/hold.h"
 #include "daemon/engine/names.h"
+#include "daemon/engine/side_set.h"
 #include "daemon/engine/waiter.h"
 
 struct semaphore {
@@ -24,8 +25,19 @@ struct semaphore {
     int64_t taken; /* bounded: by sessions and running jobs */
     struct holds holds;
     struct waiter_list waiters;
+    struct side_sets parked; /* ready jobs that wait for a permit */
+    size_t jobs;             /* that name it: it cannot be deleted */
     struct saved saved;
 };
+
+struct semaphore *semaphore_find(const struct engine *engine,
+                                 struct slice name);
+
+/* Might a job take one? Whoever waits in line goes first. */
+bool semaphore_has_permit(const struct semaphore *semaphore);
+
+/* A job that held a permit does not run any more. */
+void semaphore_job_ended(struct engine *engine, struct semaphore *semaphore);
 
 bool semaphore_load(struct engine *engine, const struct row_semaphore *row);
 struct row_semaphore semaphore_row(const struct semaphore *semaphore);

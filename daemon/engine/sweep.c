@@ -1,56 +1,121 @@
 #include "daemon/engine/core.h"
 
+/* Names what a sweep has done, in its answer. */
+static struct slice result_key(enum sweep_kind kind)
+{
+    switch (kind) {
+    case SWEEP_PURGE:
+    case SWEEP_DELETE:
+        return SLICE("removed");
+    case SWEEP_RETRY:
+    case SWEEP_MEND:
+        return SLICE("retried");
+    case SWEEP_CANCEL:
+        return SLICE("cancelled");
+    case SWEEP_RELEASE:
+        break;
+    }
+    CHECK(false);
+    return (struct slice){0};
+}
+
 static void answer(struct engine *engine, struct waiter *waiter)
 {
     struct out *out = waiter_begin(engine, waiter);
     write_begin_object(out);
-    write_key(out,
-              waiter->u.sweep.is_retry ? SLICE("retried") : SLICE("removed"));
+    write_key(out, waiter->u.sweep.key);
     write_integer(out, (int64_t)waiter->u.sweep.jobs);
     write_end_object(out);
     waiter_reply(engine, waiter, change_batch_seen(engine));
 }
 
-/* Takes one set out of the queue. */
-static struct sweep *take_set(struct engine *engine, struct queue *queue,
-                              enum job_state state, enum sweep_kind kind)
+/* Its jobs count under another state from now on; of the doomed, under none. */
+static void recount(struct job_set *set, bool doomed, enum job_state state)
+{
+    size_t *counts = set->queue->counts;
+    if (!set->doomed) {
+        counts[set->state] -= set->count;
+    }
+    set->doomed = doomed;
+    set->moving = !doomed;
+    set->state = state;
+    if (!doomed) {
+        counts[state] += set->count;
+    }
+}
+
+/* A sweep of a set that is out of its queue. */
+static struct sweep *sweep_new(struct engine *engine, enum sweep_kind kind,
+                               struct job_set *take_set)
 {
     struct sweep *sweep = mem_zalloc(sizeof(*sweep));
     sweep->kind = kind;
-    sweep->queue = queue;
-    sweep->set = queue_take_set(engine, queue, state);
-    if (kind == SWEEP_RETRY) {
-        sweep->set->state = JOB_READY;
-        sweep->set->retried = true;
-        queue->retrying += sweep->set->count;
+    sweep->set = take_set;
+    sweep->queue = take_set->queue;
+    sweep->queue->sweeps++;
+    if (kind == SWEEP_RETRY || kind == SWEEP_RELEASE) {
+        recount(take_set, false, JOB_READY);
     } else {
-        sweep->set->doomed = true;
+        recount(take_set, true, take_set->state);
     }
-    queue->sweeps++;
     TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
     return sweep;
 }
 
-/* Takes all that are not empty; the last one, NULL if there is none. */
-static struct sweep *take_sets(struct engine *engine, struct queue *queue,
-                               unsigned states, enum sweep_kind kind)
+/* What takes its sets out of a queue, one after the other. */
+struct taking {
+    struct engine *engine;
+    struct queue *queue;
+    enum sweep_kind kind;
+    size_t jobs;
+    struct sweep *last; /* NULL: there was nothing to take */
+};
+
+static void take_one(struct taking *taking, struct job_set *take_set)
 {
-    struct sweep *last = NULL;
-    for (size_t i = 0; i < JOB_STATES; i++) {
-        if ((states & 1U << i) != 0 && queue->sets[i]->count > 0) {
-            last = take_set(engine, queue, (enum job_state)i, kind);
-        }
-    }
-    return last;
+    taking->jobs += take_set->count;
+    taking->last = sweep_new(taking->engine, taking->kind, take_set);
 }
 
-static size_t jobs_in(const struct queue *queue, unsigned states)
+static void take_side_sets(struct taking *taking, struct side_sets *sets)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < JOB_STATES; i++) {
-        count += (states & 1U << i) != 0 ? queue->sets[i]->count : 0;
+    struct side_set *side;
+    while ((side = TAILQ_FIRST(sets)) != NULL) {
+        side_set_unlink(side);
+        take_one(taking, &side->set);
     }
-    return count;
+}
+
+/* Jobs on their way to being ready are purged with the ready ones. */
+static void doom_moving(struct taking *taking)
+{
+    struct sweep *sweep;
+    TAILQ_FOREACH (sweep, &taking->engine->sweeps, entry) {
+        if (sweep->queue == taking->queue && sweep->set != NULL &&
+            sweep->set->moving) {
+            sweep->kind = SWEEP_PURGE;
+            recount(sweep->set, true, sweep->set->state);
+            taking->jobs += sweep->set->count;
+        }
+    }
+}
+
+static void take_sets(struct taking *taking, unsigned states)
+{
+    struct queue *queue = taking->queue;
+    if ((states & 1U << JOB_READY) != 0) {
+        doom_moving(taking);
+        take_side_sets(taking, &queue->parked_sets);
+    }
+    if ((states & 1U << JOB_HELD) != 0) {
+        take_side_sets(taking, &queue->held_sets);
+    }
+    for (size_t i = 0; i < JOB_STATES; i++) {
+        if ((states & 1U << i) != 0 && queue->sets[i]->count > 0) {
+            take_one(taking,
+                     queue_take_set(taking->engine, queue, (enum job_state)i));
+        }
+    }
 }
 
 void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
@@ -60,15 +125,16 @@ void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
     if (waiter == NULL) {
         return;
     }
-    waiter->u.sweep = (struct wait_sweep){.jobs = jobs_in(queue, states),
-                                          .is_retry = kind == SWEEP_RETRY};
     if (kind == SWEEP_DELETE) {
         queue_forget(engine, queue);
     }
-    struct sweep *last = take_sets(engine, queue, states, kind);
+    struct taking taking = {.engine = engine, .queue = queue, .kind = kind};
+    take_sets(&taking, states);
     queue_touch(engine, queue);
-    if (last != NULL) {
-        last->waiter = waiter;
+    waiter->u.sweep =
+        (struct wait_sweep){.jobs = taking.jobs, .key = result_key(kind)};
+    if (taking.last != NULL) {
+        taking.last->waiter = waiter;
         return;
     }
     if (kind == SWEEP_DELETE && queue->sweeps == 0) {
@@ -79,10 +145,43 @@ void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
 
 void sweep_resume(struct engine *engine, struct queue *queue)
 {
-    if (take_sets(engine, queue, (1U << JOB_STATES) - 1, SWEEP_DELETE) ==
-        NULL) {
+    struct taking taking = {
+        .engine = engine, .queue = queue, .kind = SWEEP_DELETE};
+    take_sets(&taking, (1U << JOB_STATES) - 1);
+    if (taking.last == NULL) {
         queue_free(engine, queue);
     }
+}
+
+void sweep_release(struct engine *engine, struct stage *stage)
+{
+    struct side_set *side;
+    while ((side = TAILQ_FIRST(&stage->held)) != NULL) {
+        side_set_unlink(side);
+        queue_touch(engine, side->set.queue);
+        (void)sweep_new(engine, SWEEP_RELEASE, &side->set);
+    }
+}
+
+void sweep_batch(struct engine *engine, struct batch_object *batch,
+                 enum sweep_kind kind)
+{
+    struct waiter *waiter = waiter_new(engine, WAITER_SWEEP, 0, -1);
+    if (waiter == NULL) {
+        return;
+    }
+    struct sweep *sweep = mem_zalloc(sizeof(*sweep));
+    sweep->kind = kind;
+    sweep->batch = batch;
+    sweep->waiter = waiter;
+    waiter->u.sweep = (struct wait_sweep){.key = result_key(kind)};
+    if (kind == SWEEP_CANCEL) {
+        batch->cancelled = true;
+        batch_changed(engine, batch);
+        batch_touch(engine, batch);
+    }
+    batch->sweeps++;
+    TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
 }
 
 void sweep_forget_waiter(struct engine *engine, const struct waiter *waiter)
@@ -95,10 +194,46 @@ void sweep_forget_waiter(struct engine *engine, const struct waiter *waiter)
     }
 }
 
-static void step_one(struct engine *engine, struct sweep *sweep,
+/* The next job of a batch that this sweep is for; NULL: it is through. */
+static struct job *next_of_batch(const struct sweep *sweep)
+{
+    const struct batch_object *batch = sweep->batch;
+    for (size_t i = 0; i < batch->stages_count; i++) {
+        const struct job_extra *extra = TAILQ_FIRST(&batch->stages[i].dead);
+        if (extra == NULL && sweep->kind == SWEEP_CANCEL) {
+            extra = TAILQ_FIRST(&batch->stages[i].jobs);
+        }
+        if (extra != NULL) {
+            return extra->job;
+        }
+    }
+    return NULL;
+}
+
+static void step_batch(struct engine *engine, struct sweep *sweep,
+                       struct job *job)
+{
+    if (sweep->kind == SWEEP_CANCEL) {
+        engine->counters.cancelled++;
+        job_remove(engine, job);
+    } else if (job_key_taken(engine, job)) {
+        /* Its key is another's by now: it cannot be tried again. */
+        job_remove(engine, job);
+        return;
+    } else {
+        job_revive(engine, job);
+    }
+    if (sweep->waiter != NULL) {
+        sweep->waiter->u.sweep.jobs++;
+    }
+}
+
+static void step_set(struct engine *engine, struct sweep *sweep,
                      struct job *job)
 {
-    if (sweep->kind != SWEEP_RETRY) {
+    if (sweep->kind == SWEEP_RELEASE) {
+        job_released(engine, job);
+    } else if (sweep->kind != SWEEP_RETRY) {
         job_remove(engine, job);
     } else if (job_key_taken(engine, job)) {
         job_stay_dead(engine, job);
@@ -116,9 +251,11 @@ static void end(struct engine *engine, struct sweep *sweep)
     struct waiter *waiter = sweep->waiter;
     TAILQ_REMOVE(&engine->sweeps, sweep, entry);
     mem_free(sweep->set);
+    if (sweep->batch != NULL) {
+        sweep->batch->sweeps--;
+    }
     mem_free(sweep);
-    queue->sweeps--;
-    if (queue->deleted && queue->sweeps == 0) {
+    if (queue != NULL && --queue->sweeps == 0 && queue->deleted) {
         queue_free(engine, queue);
     }
     if (waiter != NULL) {
@@ -126,17 +263,29 @@ static void end(struct engine *engine, struct sweep *sweep)
     }
 }
 
+/* One job of the sweep; false: there is none any more. */
+static bool step_one(struct engine *engine, struct sweep *sweep)
+{
+    struct job *job =
+        sweep->set != NULL ? job_set_first(sweep->set) : next_of_batch(sweep);
+    if (job == NULL) {
+        return false;
+    }
+    if (sweep->set != NULL) {
+        step_set(engine, sweep, job);
+    } else {
+        step_batch(engine, sweep, job);
+    }
+    return true;
+}
+
 void sweeps_step(struct engine *engine)
 {
-    int left = SLICE_JOBS;
     struct sweep *sweep;
-    while (left > 0 && (sweep = TAILQ_FIRST(&engine->sweeps)) != NULL) {
-        struct job *job = job_set_first(sweep->set);
-        if (job == NULL) {
+    for (int left = SLICE_JOBS;
+         left > 0 && (sweep = TAILQ_FIRST(&engine->sweeps)) != NULL; left--) {
+        if (!step_one(engine, sweep)) {
             end(engine, sweep);
-        } else {
-            step_one(engine, sweep, job);
-            left--;
         }
     }
 }
@@ -145,8 +294,11 @@ void sweep_free_all(struct engine *engine)
 {
     struct sweep *sweep;
     while ((sweep = TAILQ_FIRST(&engine->sweeps)) != NULL) {
-        CHECK(sweep->set->count == 0);
-        sweep->queue->sweeps--;
+        CHECK(sweep->set == NULL || sweep->set->count == 0);
+        CHECK(sweep->waiter == NULL);
+        if (sweep->queue != NULL) {
+            sweep->queue->sweeps--;
+        }
         TAILQ_REMOVE(&engine->sweeps, sweep, entry);
         mem_free(sweep->set);
         mem_free(sweep);

@@ -11,13 +11,21 @@
 
 #include "daemon/engine/job.h"
 
-enum sweep_kind { SWEEP_PURGE, SWEEP_DELETE, SWEEP_RETRY };
+enum sweep_kind {
+    SWEEP_PURGE,
+    SWEEP_DELETE,
+    SWEEP_RETRY,   /* the dead of a queue */
+    SWEEP_RELEASE, /* the held of a stage that has come */
+    SWEEP_CANCEL,  /* all of a batch */
+    SWEEP_MEND     /* the dead of a batch */
+};
 
 struct sweep {
     TAILQ_ENTRY(sweep) entry;
     enum sweep_kind kind;
-    struct queue *queue;
-    struct job_set *set;   /* owned */
+    struct queue *queue; /* of the set */
+    struct job_set *set; /* owned; NULL: the jobs of the batch */
+    struct batch_object *batch;
     struct waiter *waiter; /* answered at its end; NULL: nobody waits for it */
 };
 
@@ -30,6 +38,13 @@ void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
 
 /* After a restart: the jobs of queues that were being deleted. */
 void sweep_resume(struct engine *engine, struct queue *queue);
+
+/* The jobs that the stage held back, of all queues. */
+void sweep_release(struct engine *engine, struct stage *stage);
+
+/* SWEEP_CANCEL or SWEEP_MEND; the request at hand is answered at the end. */
+void sweep_batch(struct engine *engine, struct batch_object *batch,
+                 enum sweep_kind kind);
 
 /* One slice. */
 void sweeps_step(struct engine *engine);

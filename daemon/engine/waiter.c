@@ -122,6 +122,7 @@ static void free_content(struct engine *engine, struct waiter *waiter)
         condition_left(engine, waiter->u.condition.condition);
         break;
     case WAITER_BARRIER:
+    case WAITER_BATCH:
     case WAITER_JOIN:
     case WAITER_JOB:
     case WAITER_KINDS:
@@ -256,6 +257,9 @@ void waiter_timed_out(struct engine *engine, struct waiter *take_waiter)
         break;
     case WAITER_CONDITION:
         condition_wake(engine, take_waiter, false);
+        break;
+    case WAITER_BATCH:
+        batch_answer_timeout(engine, take_waiter);
         break;
     case WAITER_SWEEP: /* has no timeout */
     case WAITER_KINDS:

@@ -17,6 +17,7 @@
 #include "daemon/engine/timer.h"
 
 struct barrier;
+struct batch_object;
 struct condition;
 struct engine;
 struct event_object;
@@ -24,6 +25,7 @@ struct job;
 struct lock;
 struct queue;
 struct round;
+struct stage;
 struct semaphore;
 struct waiter;
 
@@ -38,6 +40,7 @@ enum waiter_kind {
     WAITER_EVENT,
     WAITER_BARRIER,
     WAITER_CONDITION,
+    WAITER_BATCH, /* for stages to pass */
     WAITER_KINDS
 };
 
@@ -61,8 +64,11 @@ struct wait_put {
     struct job **jobs;  /* owned, as the jobs are */
     int64_t *delays_us; /* owned */
     size_t count;
-    size_t bytes; /* of their bodies */
-    bool many;    /* answered with `ids` */
+    size_t room_jobs; /* of them, those that need room: the others are held */
+    size_t room_bytes;
+    bool many;           /* answered with `ids` */
+    bool inside;         /* from inside the batch: a seal does not matter */
+    struct stage *stage; /* NULL: none */
 };
 
 struct wait_get {
@@ -74,8 +80,8 @@ struct wait_get {
 };
 
 struct wait_sweep {
-    size_t jobs;   /* how many it was about */
-    bool is_retry; /* else a purge or a delete */
+    size_t jobs;      /* how many it was about */
+    struct slice key; /* static: what it has done with them */
 };
 
 struct wait_lock {
@@ -107,6 +113,11 @@ struct wait_condition {
     size_t levels;
 };
 
+struct wait_batch {
+    struct batch_object *batch;
+    size_t stages; /* so many */
+};
+
 struct waiter {
     enum waiter_kind kind;
     uint64_t serial; /* of its arrival */
@@ -128,6 +139,7 @@ struct waiter {
         struct event_object *event;
         struct wait_barrier barrier;
         struct wait_condition condition;
+        struct wait_batch batch;
     } u;
     size_t links_count;
     struct waiter_link links[];
