@@ -130,14 +130,12 @@ static bool read_members(struct envelope *e, struct scan_members *params)
  */
 static bool read_params(struct envelope *e, struct scan_members *top)
 {
-    struct scan_members before = *top;
     if (top->kind == SCAN_OBJECT && e->request->method != METHODS) {
         struct scan_members inner = scan_inside(top);
         e->params_done = true;
         if (read_members(e, &inner)) {
             return scan_leave(top, &inner);
         }
-        *top = before;
     }
     if (!scan_skip(top)) {
         return false;

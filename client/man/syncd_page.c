@@ -27,9 +27,9 @@ static void print_text(const char *text)
 {
     for (; *text != '\0'; text++) {
         if (*text == '\\') {
-            fputs("\\e", stdout);
+            (void)fputs("\\e", stdout);
         } else if (*text == '~') {
-            fputs("\\(ti", stdout);
+            (void)fputs("\\(ti", stdout);
         } else {
             putchar(*text);
         }
@@ -63,7 +63,7 @@ int main(void)
             printf("%.*s%s%s", (int)(version - line), line, SYNCD_VERSION,
                    version + strlen("@VERSION@"));
         } else {
-            fputs(line, stdout);
+            (void)fputs(line, stdout);
         }
     }
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;

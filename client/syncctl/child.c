@@ -143,7 +143,7 @@ static _Noreturn void become(const struct run *run, pid_t parent)
     if (plan->err != NULL) {
         dup2(run->err.write, STDERR_FILENO);
     }
-    signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, plan->mask, NULL);
     execvpe(plan->argv[0], plan->argv, plan->environment);
     int error = errno;

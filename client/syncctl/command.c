@@ -68,9 +68,9 @@ bool command_is_group(const char *name)
 const char *command_name(const struct command *command,
                          char name[COMMAND_NAME_BYTES])
 {
-    snprintf(name, COMMAND_NAME_BYTES, "%s%s%s",
-             command->group == NULL ? "" : command->group,
-             command->group == NULL ? "" : " ", command->name);
+    (void)snprintf(name, COMMAND_NAME_BYTES, "%s%s%s",
+                   command->group == NULL ? "" : command->group,
+                   command->group == NULL ? "" : " ", command->name);
     return name;
 }
 

@@ -62,7 +62,7 @@ static void print_queues(const char *socket)
     char *result = NULL;
     const struct syncd_options options = {
         .socket = socket, .client = "syncctl", .grace = -1};
-    signal(SIGALRM, give_up);
+    (void)signal(SIGALRM, give_up);
     alarm(ANSWER_SECONDS);
     if (syncd_open(&options, &s) != SYNCD_OK) {
         return;
@@ -215,7 +215,7 @@ static int complete_run(struct invocation *invocation)
 {
     const char *what = invocation->words[0];
     if (strcmp(what, "bash") == 0) {
-        fputs(script, stdout);
+        (void)fputs(script, stdout);
         return STATUS_DONE;
     }
     if (strcmp(what, "words") != 0 || invocation->rest == NULL) {

@@ -49,10 +49,10 @@ static void two_units(long long seconds, size_t unit, char *text)
     long long whole = seconds / rows[unit].seconds;
     long long rest = seconds % rows[unit].seconds / rows[unit].less_seconds;
     if (rest == 0) {
-        snprintf(text, DURATION_BYTES, "%lld %s", whole, rows[unit].name);
+        (void)snprintf(text, DURATION_BYTES, "%lld %s", whole, rows[unit].name);
     } else {
-        snprintf(text, DURATION_BYTES, "%lld %s %lld %s", whole,
-                 rows[unit].name, rest, rows[unit].less);
+        (void)snprintf(text, DURATION_BYTES, "%lld %s %lld %s", whole,
+                       rows[unit].name, rest, rows[unit].less);
     }
 }
 
@@ -60,11 +60,11 @@ const char *duration_text(double seconds, char text[DURATION_BYTES])
 {
     seconds = fmin(fmax(seconds, 0), SECONDS_MAX);
     if (seconds == 0) {
-        snprintf(text, DURATION_BYTES, "0 s");
+        (void)snprintf(text, DURATION_BYTES, "0 s");
     } else if (seconds < 1) {
-        snprintf(text, DURATION_BYTES, "%.3g ms", seconds * 1000);
+        (void)snprintf(text, DURATION_BYTES, "%.3g ms", seconds * 1000);
     } else if (seconds < 60) {
-        snprintf(text, DURATION_BYTES, "%.3g s", seconds);
+        (void)snprintf(text, DURATION_BYTES, "%.3g s", seconds);
     } else {
         size_t unit = seconds < 3600 ? 0 : seconds < 86400 ? 1 : 2;
         two_units(llround(seconds), unit, text);

@@ -9,7 +9,7 @@
 bool duration_parse(const char *text, double *seconds);
 
 /* Short, for people: "250 ms", "5 s", "2 min 5 s", "3 h 20 min", "4 d". */
-#define DURATION_BYTES 32
+#define DURATION_BYTES 64
 const char *duration_text(double seconds, char text[DURATION_BYTES]);
 
 #endif

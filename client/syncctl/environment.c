@@ -102,7 +102,7 @@ static void add_number(struct strings *strings, const char *name,
                        uint64_t number)
 {
     char text[24];
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
     add_text(strings, name, slice_of(text));
 }
 
@@ -123,12 +123,13 @@ static void add_owner(struct strings *strings, struct syncd *s)
     char owner[512];
     char session[32];
     ssize_t got = getrandom(random, sizeof(random), 0);
-    snprintf(session, sizeof(session), "%llu",
-             (unsigned long long)syncd_session(s));
-    snprintf(owner, sizeof(owner), "%.400s/%016llx%016llx",
-             ours != NULL && *ours != '\0' ? ours : session,
-             (unsigned long long)random[0],
-             (unsigned long long)(got > 0 ? random[1] : (uint64_t)getpid()));
+    (void)snprintf(session, sizeof(session), "%llu",
+                   (unsigned long long)syncd_session(s));
+    (void)snprintf(
+        owner, sizeof(owner), "%.400s/%016llx%016llx",
+        ours != NULL && *ours != '\0' ? ours : session,
+        (unsigned long long)random[0],
+        (unsigned long long)(got > 0 ? random[1] : (uint64_t)getpid()));
     add_text(strings, "SYNCD_OWNER", slice_of(owner));
 }
 

@@ -13,22 +13,22 @@ const char *help_option(const struct option_row *row,
 {
     char letter[8] = "    ";
     if (row->letter != 0) {
-        snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+        (void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
     }
-    snprintf(look, OPTION_LOOK_BYTES, "%s--%s%s%s", letter, row->name,
-             row->argument == NULL ? "" : " ",
-             row->argument == NULL ? "" : row->argument);
+    (void)snprintf(look, OPTION_LOOK_BYTES, "%s--%s%s%s", letter, row->name,
+                   row->argument == NULL ? "" : " ",
+                   row->argument == NULL ? "" : row->argument);
     return look;
 }
 
 void help_print_synopsis(const struct command *command, FILE *to)
 {
     char name[COMMAND_NAME_BYTES];
-    fprintf(to, "syncctl %s%s%s%s", command_name(command, name),
-            command->options_count == 0 ? "" : " [OPTION...]",
-            *command->words == '\0' ? "" : " ", command->words);
+    (void)fprintf(to, "syncctl %s%s%s%s", command_name(command, name),
+                  command->options_count == 0 ? "" : " [OPTION...]",
+                  *command->words == '\0' ? "" : " ", command->words);
     if (command->runs != NULL) {
-        fprintf(to, " [-- %s]", command->runs);
+        (void)fprintf(to, " [-- %s]", command->runs);
     }
 }
 
@@ -39,19 +39,19 @@ static void wrap(const char *text, size_t indent, size_t column, FILE *to)
     while (*text != '\0') {
         size_t word = strcspn(text, " \n");
         if (!first && column + 1 + word > WIDTH) {
-            fprintf(to, "\n%*s", (int)indent, "");
+            (void)fprintf(to, "\n%*s", (int)indent, "");
             column = indent;
         } else if (!first) {
-            fputc(' ', to);
+            (void)fputc(' ', to);
             column++;
         }
-        fprintf(to, "%.*s", (int)word, text);
+        (void)fprintf(to, "%.*s", (int)word, text);
         column += word;
         first = false;
         text += word;
         text += strspn(text, " \n");
     }
-    fputc('\n', to);
+    (void)fputc('\n', to);
 }
 
 static void print_paragraphs(const char *text, FILE *to)
@@ -60,8 +60,8 @@ static void print_paragraphs(const char *text, FILE *to)
         const char *end = strstr(text, "\n\n");
         size_t len = end == NULL ? strlen(text) : (size_t)(end - text);
         char paragraph[2048];
-        snprintf(paragraph, sizeof(paragraph), "%.*s", (int)len, text);
-        fputc('\n', to);
+        (void)snprintf(paragraph, sizeof(paragraph), "%.*s", (int)len, text);
+        (void)fputc('\n', to);
         wrap(paragraph, 0, 0, to);
         text += len + (end == NULL ? 0 : 2);
     }
@@ -75,19 +75,19 @@ static void print_options(const char *title, const struct option_row *rows,
     if (count == 0) {
         return;
     }
-    fprintf(to, "\n%s\n", title);
+    (void)fprintf(to, "\n%s\n", title);
     for (size_t i = 0; i < count; i++) {
         char look[OPTION_LOOK_BYTES];
         char help[512];
         help_option(&rows[i], look);
-        snprintf(help, sizeof(help), "%s%s%s", rows[i].help,
-                 rows[i].choices == NULL ? "" : ": ",
-                 rows[i].choices == NULL ? "" : rows[i].choices);
-        fprintf(to, "  %-*s", OPTION_COLUMN - 4, look);
+        (void)snprintf(help, sizeof(help), "%s%s%s", rows[i].help,
+                       rows[i].choices == NULL ? "" : ": ",
+                       rows[i].choices == NULL ? "" : rows[i].choices);
+        (void)fprintf(to, "  %-*s", OPTION_COLUMN - 4, look);
         if (strlen(look) > OPTION_COLUMN - 4) {
-            fprintf(to, "\n%*s", OPTION_COLUMN - 2, "");
+            (void)fprintf(to, "\n%*s", OPTION_COLUMN - 2, "");
         }
-        fprintf(to, "  ");
+        (void)fprintf(to, "  ");
         wrap(help, OPTION_COLUMN, OPTION_COLUMN, to);
     }
 }
@@ -95,16 +95,16 @@ static void print_options(const char *title, const struct option_row *rows,
 static void print_statuses(const struct status_row *rows, FILE *to)
 {
     for (; rows != NULL && rows->when != NULL; rows++) {
-        fprintf(to, "  %3d  ", rows->status);
+        (void)fprintf(to, "  %3d  ", rows->status);
         wrap(rows->when, 7, 7, to);
     }
 }
 
 void help_print(const struct command *command, FILE *to)
 {
-    fprintf(to, "Usage: ");
+    (void)fprintf(to, "Usage: ");
     help_print_synopsis(command, to);
-    fprintf(to, "\n\n%s.\n", command->summary);
+    (void)fprintf(to, "\n\n%s.\n", command->summary);
     if (command->description != NULL) {
         print_paragraphs(command->description, to);
     }
@@ -112,13 +112,13 @@ void help_print(const struct command *command, FILE *to)
     print_options("Options of every command:", global_options, GLOBALS, to);
     const struct example_row *example = command->examples;
     if (example != NULL) {
-        fprintf(to, "\nExamples:\n");
+        (void)fprintf(to, "\nExamples:\n");
     }
     for (; example != NULL && example->line != NULL; example++) {
-        fprintf(to, "  $ %s\n      ", example->line);
+        (void)fprintf(to, "  $ %s\n      ", example->line);
         wrap(example->what, 6, 6, to);
     }
-    fprintf(to, "\nExit statuses:\n");
+    (void)fprintf(to, "\nExit statuses:\n");
     print_statuses(command->statuses, to);
     print_statuses(global_statuses, to);
 }
@@ -127,41 +127,43 @@ static void print_summary(const struct command *command, FILE *to)
 {
     char line[COMMAND_NAME_BYTES + 64];
     char name[COMMAND_NAME_BYTES];
-    snprintf(line, sizeof(line), "%s%s%s", command_name(command, name),
-             *command->words == '\0' ? "" : " ", command->words);
-    fprintf(to, "  %-28s  ", line);
+    (void)snprintf(line, sizeof(line), "%s%s%s", command_name(command, name),
+                   *command->words == '\0' ? "" : " ", command->words);
+    (void)fprintf(to, "  %-28s  ", line);
     if (strlen(line) > 28) {
-        fprintf(to, "\n%*s", 32, "");
+        (void)fprintf(to, "\n%*s", 32, "");
     }
     wrap(command->summary, 32, 32, to);
 }
 
 void help_print_group(const char *group, FILE *to)
 {
-    fprintf(to, "Usage: syncctl %s COMMAND ...\n\n", group);
+    (void)fprintf(to, "Usage: syncctl %s COMMAND ...\n\n", group);
     for (size_t i = 0; i < commands_count; i++) {
         if (commands[i]->group && strcmp(commands[i]->group, group) == 0) {
             print_summary(commands[i], to);
         }
     }
     char name[COMMAND_NAME_BYTES];
-    fprintf(to, "\nAlone it means \"%s\". See syncctl %s COMMAND --help.\n",
-            command_name(command_find(group, NULL), name), group);
+    (void)fprintf(to,
+                  "\nAlone it means \"%s\". See syncctl %s COMMAND --help.\n",
+                  command_name(command_find(group, NULL), name), group);
 }
 
 void help_print_all(FILE *to)
 {
-    fprintf(to, "Usage: syncctl COMMAND [OPTION...] ...\n\n"
-                "Durable bounded queues for processes, from one small daemon, "
-                "syncd.\n\nCommands:\n");
+    (void)fprintf(
+        to, "Usage: syncctl COMMAND [OPTION...] ...\n\n"
+            "Durable bounded queues for processes, from one small daemon, "
+            "syncd.\n\nCommands:\n");
     for (size_t i = 0; i < commands_count; i++) {
         if (!commands[i]->hidden) {
             print_summary(commands[i], to);
         }
     }
     print_options("Options of every command:", global_options, GLOBALS, to);
-    fprintf(to, "\nDurations read 5, 5s, 100ms, 2m, 1h, 1d. See syncctl "
-                "COMMAND --help.\n");
+    (void)fprintf(to, "\nDurations read 5, 5s, 100ms, 2m, 1h, 1d. See syncctl "
+                      "COMMAND --help.\n");
 }
 
 static int help_run(struct invocation *invocation)

@@ -21,7 +21,7 @@ static void line(void *arg, char text[PROGRESS_BYTES])
     struct look *look = arg;
     look_again(look);
     if (!look->known) {
-        snprintf(text, PROGRESS_BYTES, "join: waiting");
+        (void)snprintf(text, PROGRESS_BYTES, "join: waiting");
         return;
     }
     int at = snprintf(text, PROGRESS_BYTES, "join: %lld left (%lld running",
@@ -32,14 +32,15 @@ static void line(void *arg, char text[PROGRESS_BYTES])
     }
     char left[DURATION_BYTES];
     if (look_nobody_consumes(look)) {
-        snprintf(text + at, PROGRESS_BYTES - (size_t)at, "), nobody consumes");
+        (void)snprintf(text + at, PROGRESS_BYTES - (size_t)at,
+                       "), nobody consumes");
     } else if (look->done_rate > 0) {
-        snprintf(
+        (void)snprintf(
             text + at, PROGRESS_BYTES - (size_t)at, "), %.1f/s, about %s",
             look->done_rate,
             duration_text((double)look->unfinished / look->done_rate, left));
     } else {
-        snprintf(text + at, PROGRESS_BYTES - (size_t)at, ")");
+        (void)snprintf(text + at, PROGRESS_BYTES - (size_t)at, ")");
     }
 }
 

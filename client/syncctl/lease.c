@@ -38,7 +38,7 @@ static void print_quoted(struct slice text)
     putchar('\'');
     for (size_t i = 0; i < text.len; i++) {
         if (text.at[i] == '\'') {
-            fputs("'\\''", stdout);
+            (void)fputs("'\\''", stdout);
         } else if (text.at[i] != '\0') {
             putchar(text.at[i]);
         }
@@ -51,9 +51,9 @@ static void print_shell(struct slice job, struct arena *arena)
     printf("SYNCD_JOB=%lld\n", (long long)fields_integer(job, "id"));
     printf("SYNCD_TOKEN=%lld\n", (long long)fields_integer(job, "token"));
     printf("SYNCD_ATTEMPT=%lld\n", (long long)fields_integer(job, "attempt"));
-    fputs("SYNCD_QUEUE=", stdout);
+    (void)fputs("SYNCD_QUEUE=", stdout);
     print_quoted(fields_text(job, "queue", arena));
-    fputs("SYNCD_BODY=", stdout);
+    (void)fputs("SYNCD_BODY=", stdout);
     print_quoted(body_text(fields_get(job, "body"), arena));
 }
 
@@ -66,10 +66,10 @@ static void print_job(const struct invocation *invocation, struct slice job)
     } else if (invocation->options[GET_BODY].text != NULL) {
         struct slice body = fields_get(job, "body");
         body = invocation->json ? body : body_text(body, &arena);
-        fwrite(body.at, 1, body.len, stdout);
+        (void)fwrite(body.at, 1, body.len, stdout);
         putchar('\n');
     } else {
-        fwrite(job.at, 1, job.len, stdout);
+        (void)fwrite(job.at, 1, job.len, stdout);
         putchar('\n');
     }
     arena_fini(&arena);

@@ -32,9 +32,9 @@ static void open_standard(void)
 /* Tables measure and print UTF-8; numbers are those of JSON. */
 static void choose_locale(void)
 {
-    setlocale(LC_CTYPE, "");
+    (void)setlocale(LC_CTYPE, "");
     if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
-        setlocale(LC_CTYPE, "C.UTF-8");
+        (void)setlocale(LC_CTYPE, "C.UTF-8");
     }
 }
 
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     int status = STATUS_DONE;
     open_standard();
     choose_locale();
-    signal(SIGPIPE, SIG_IGN); /* a write that fails says so */
+    (void)signal(SIGPIPE, SIG_IGN); /* a write that fails says so */
     if (parse_command_line(argc, argv, &invocation, &status)) {
         status = invocation.command->run(&invocation);
     }

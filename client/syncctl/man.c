@@ -13,29 +13,29 @@ static void text_bytes(const char *text, size_t len)
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
         if (begin && (c == '.' || c == '\'')) {
-            fputs("\\&", stdout);
+            (void)fputs("\\&", stdout);
         }
         switch (c) {
         case '\\':
-            fputs("\\e", stdout);
+            (void)fputs("\\e", stdout);
             break;
         case '-':
-            fputs("\\-", stdout);
+            (void)fputs("\\-", stdout);
             break;
         case '\'':
-            fputs("\\(aq", stdout);
+            (void)fputs("\\(aq", stdout);
             break;
         case '`':
-            fputs("\\(ga", stdout);
+            (void)fputs("\\(ga", stdout);
             break;
         case '^':
-            fputs("\\(ha", stdout);
+            (void)fputs("\\(ha", stdout);
             break;
         case '~':
-            fputs("\\(ti", stdout);
+            (void)fputs("\\(ti", stdout);
             break;
         case '"':
-            fputs("\\(dq", stdout);
+            (void)fputs("\\(dq", stdout);
             break;
         default:
             putchar(c);
@@ -73,9 +73,9 @@ static void option(const struct option_row *row)
     if (row->letter != 0) {
         printf("\\fB\\-%c\\fR, ", row->letter);
     }
-    fputs("\\fB\\-\\-", stdout);
+    (void)fputs("\\fB\\-\\-", stdout);
     text(row->name);
-    fputs("\\fR", stdout);
+    (void)fputs("\\fR", stdout);
     if (row->argument != NULL) {
         printf(" \\fI%s\\fR", row->argument);
     }
@@ -111,7 +111,8 @@ static void command_section(const struct command *command)
     char name[COMMAND_NAME_BYTES];
     printf(".SS \"%s\"\n", command_name(command, name));
     printf(".PP\n\\fBsyncctl %s\\fR", name);
-    fputs(command->options_count == 0 ? "" : " [\\fIOPTION\\fR...]", stdout);
+    (void)fputs(command->options_count == 0 ? "" : " [\\fIOPTION\\fR...]",
+                stdout);
     putchar(*command->words == '\0' ? '\n' : ' ');
     if (*command->words != '\0') {
         text_line(command->words);

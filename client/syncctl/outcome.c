@@ -28,7 +28,7 @@ static void print_result(struct slice result, struct arena *arena)
         return;
     }
     struct slice text = body_text(result, arena);
-    fwrite(text.at, 1, text.len, stdout);
+    (void)fwrite(text.at, 1, text.len, stdout);
     putchar('\n');
 }
 
@@ -37,7 +37,7 @@ static int failed(const struct invocation *invocation, uint64_t id,
 {
     struct slice wrote = fields_text(error, "stderr", arena);
     if (wrote.at != NULL) {
-        fwrite(wrote.at, 1, wrote.len, stderr);
+        (void)fwrite(wrote.at, 1, wrote.len, stderr);
     }
     int status = outcome_status(error);
     if (fields_get(error, "timeout").at != NULL) {

@@ -21,7 +21,7 @@ void output_fini(struct output *output)
     out_fini(&output->head);
     out_fini(&output->tail);
     if (output->spool != NULL) {
-        fclose(output->spool);
+        (void)fclose(output->spool);
     }
 }
 

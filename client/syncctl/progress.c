@@ -44,8 +44,8 @@ static void show(const char *text)
             len--;
         }
     }
-    fprintf(stderr, "\r%.*s\033[K", (int)len, text);
-    fflush(stderr);
+    (void)fprintf(stderr, "\r%.*s\033[K", (int)len, text);
+    (void)fflush(stderr);
 }
 
 /* Until the next tick. False: it is the end. */
@@ -109,7 +109,7 @@ void progress_end(struct progress *take_progress)
     pthread_join(progress->thread, NULL);
     pthread_cond_destroy(&progress->changed);
     pthread_mutex_destroy(&progress->lock);
-    fputs("\r\033[K", stderr);
-    fflush(stderr);
+    (void)fputs("\r\033[K", stderr);
+    (void)fflush(stderr);
     mem_free(progress);
 }

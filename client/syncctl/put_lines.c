@@ -149,7 +149,7 @@ static void print_ids(const struct invocation *invocation, struct slice reply)
         printf(invocation->json ? "{\"id\":%.*s}\n" : "%.*s\n",
                (int)ids.value.len, ids.value.at);
     }
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 static void note_call(struct push *push, bool begins)
@@ -456,9 +456,9 @@ static void progress_line(void *arg, char text[PROGRESS_BYTES])
         look_again(&push->look);
         nobody = look_nobody_consumes(&push->look) ? ", nobody consumes" : "";
     }
-    snprintf(text, PROGRESS_BYTES, "put: %llu jobs, %.0f/s%s%s",
-             (unsigned long long)jobs_put, push->rate,
-             waiting ? ", waiting: the queue is full" : "", nobody);
+    (void)snprintf(text, PROGRESS_BYTES, "put: %llu jobs, %.0f/s%s%s",
+                   (unsigned long long)jobs_put, push->rate,
+                   waiting ? ", waiting: the queue is full" : "", nobody);
 }
 
 /* What is put and what is not, and how to go on. */

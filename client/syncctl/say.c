@@ -14,13 +14,13 @@ static void say_line(const struct command *command, const char *format,
     int at = snprintf(line, sizeof(line), "syncctl: %s%s",
                       command == NULL ? "" : command_name(command, name),
                       command == NULL ? "" : ": ");
-    vsnprintf(line + at, sizeof(line) - (size_t)at, format, args);
+    (void)vsnprintf(line + at, sizeof(line) - (size_t)at, format, args);
     for (char *c = line; *c != '\0'; c++) {
         if ((unsigned char)*c < ' ' || *c == 127) {
             *c = ' ';
         }
     }
-    fprintf(stderr, "%s\n", line);
+    (void)fprintf(stderr, "%s\n", line);
 }
 
 void say(const struct command *command, const char *format, ...)

@@ -84,8 +84,8 @@ static void print_group(struct table *table, const char *path,
     while (scan_next(&members)) {
         char name[PATH_BYTES];
         struct slice value = members.value;
-        snprintf(name, sizeof(name), "%s%s%.*s", path, *path ? "." : "",
-                 (int)members.key.len, members.key.at);
+        (void)snprintf(name, sizeof(name), "%s%s%.*s", path, *path ? "." : "",
+                       (int)members.key.len, members.key.at);
         if (members.kind != SCAN_OBJECT) {
             bool zero = slice_equal(value, SLICE("0"));
             if (depth < 2 || !zero) {

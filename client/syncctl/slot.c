@@ -175,23 +175,26 @@ static void say_failed(const struct slot *slot, const struct job *job,
         return;
     }
     if (child->end == CHILD_TIMEOUT) {
-        snprintf(how, sizeof(how), "took longer than %s",
-                 duration_text(invocation->options[WORK_TIMEOUT].number, text));
+        (void)snprintf(
+            how, sizeof(how), "took longer than %s",
+            duration_text(invocation->options[WORK_TIMEOUT].number, text));
     } else if (child->signal != 0) {
-        snprintf(how, sizeof(how), "was ended by signal %d", child->signal);
+        (void)snprintf(how, sizeof(how), "was ended by signal %d",
+                       child->signal);
     } else {
-        snprintf(how, sizeof(how), "exited with status %d", child->status);
+        (void)snprintf(how, sizeof(how), "exited with status %d",
+                       child->status);
     }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     double due = fields_number(reply, "due");
     if (due > 0) {
-        snprintf(
+        (void)snprintf(
             next, sizeof(next), "next try in %s",
             duration_text(due - (double)now.tv_sec - (double)now.tv_nsec / 1e9,
                           text));
     } else if (slice_equal(fields_get(reply, "state"), SLICE("\"dead\""))) {
-        snprintf(next, sizeof(next), "it is dead");
+        (void)snprintf(next, sizeof(next), "it is dead");
     }
     say(invocation->command, "job %llu %s at try %lld: %s",
         (unsigned long long)job->id, how, (long long)job->attempt, next);

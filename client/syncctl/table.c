@@ -69,7 +69,7 @@ void table_cell(struct table *table, const char *format, ...)
     char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     table_cell_slice(table, slice_of(text));
 }
@@ -94,7 +94,7 @@ const char *table_time(double instant, char text[TABLE_TIME_BYTES])
     struct tm local;
     if (instant <= 0 || localtime_r(&seconds, &local) == NULL ||
         strftime(text, TABLE_TIME_BYTES, "%F %T", &local) == 0) {
-        strcpy(text, "-");
+        memcpy(text, "-", 2);
     }
     return text;
 }

@@ -8,6 +8,7 @@
 #ifndef SYNCD_ENGINE_CONTAINERS_H
 #define SYNCD_ENGINE_CONTAINERS_H
 
+#include "proto/check.h"
 #include "proto/memory.h"
 
 #include <bsd/sys/queue.h>
@@ -16,6 +17,7 @@
 
 #define uthash_malloc(size)   mem_alloc(size)
 #define uthash_free(at, size) mem_free(at)
+#define uthash_fatal(text)    check_failed(text, __FILE__, __LINE__, __func__)
 #include <uthash.h>
 
 #define TREE_GENERATE(name, type, entry, compare)    \

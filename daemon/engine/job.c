@@ -3,20 +3,7 @@
  * long. Nobody else puts a job into a set or takes one out.
  */
 #include "daemon/engine/core.h"
-
-static int job_compare(const struct job *a, const struct job *b)
-{
-    if (a->rank != b->rank) {
-        return a->rank < b->rank ? -1 : 1;
-    }
-    if (a->id == b->id) {
-        return 0;
-    }
-    bool first = a->id < b->id;
-    return first != a->set->lifo ? -1 : 1;
-}
-
-TREE_GENERATE(job_tree, job, entry, job_compare)
+#include "daemon/engine/job_place.h"
 
 /* The drawing in job.h. HELD is left and entered by events and stages. */
 static const bool moves[JOB_STATES][JOB_STATES] = {
@@ -31,40 +18,14 @@ static const bool moves[JOB_STATES][JOB_STATES] = {
     [JOB_DEAD] = {false}, /* job_revive is its one way out */
 };
 
-/* Are ranks of this state times at which something happens? */
-static bool is_timed(enum job_state state)
-{
-    return state == JOB_DELAYED || state == JOB_RUNNING || state == JOB_DONE;
-}
-
-static bool is_unfinished(enum job_state state)
+bool job_state_is_unfinished(enum job_state state)
 {
     return state != JOB_DONE && state != JOB_DEAD;
 }
 
-void job_set_init(struct job_set *set, struct queue *queue,
-                  enum job_state state)
-{
-    *set = (struct job_set){.queue = queue, .state = state, .made_for = state};
-    RB_INIT(&set->tree);
-    set->lifo = state == JOB_READY && queue->terms.lifo;
-    set->timer.kind = TIMER_JOB_SET;
-}
-
-struct job *job_set_first(const struct job_set *set)
-{
-    struct job_tree tree = set->tree; /* RB_MIN only reads */
-    return RB_MIN(job_tree, &tree);
-}
-
-struct job *job_set_next(struct job *job)
-{
-    return RB_NEXT(job_tree, unused, job);
-}
-
 /* Order of numbers as order of integers: negative ones have their bits turned
  * so that a greater magnitude comes first. */
-static int64_t rank_of(double priority)
+int64_t job_rank(double priority)
 {
     double number = priority + 0.0; /* -0 is 0 */
     int64_t bits;
@@ -224,46 +185,6 @@ void job_discard(struct engine *engine, struct job *take_job)
     job_free(engine, take_job);
 }
 
-/* Into a set, and out of one. */
-
-/* By state, in its queue and its stage; the doomed do not count any more. */
-static void count_job(const struct job *job, const struct job_set *set, int by)
-{
-    if (!set->doomed) {
-        set->queue->counts[set->state] += (size_t)by;
-    }
-    if (job->extra != NULL && job->extra->stage != NULL &&
-        set->made_for != JOB_DONE) {
-        job->extra->stage->counts[set->made_for] += (size_t)by;
-    }
-}
-
-static void link_job(struct engine *engine, struct job *job,
-                     struct job_set *set, int64_t rank)
-{
-    CHECK(job->set == NULL);
-    job->set = set;
-    job->rank = rank;
-    CHECK(RB_INSERT(job_tree, &set->tree, job) == NULL);
-    set->count++;
-    set->bytes += job->body_len;
-    count_job(job, set, 1);
-    if (is_timed(set->state) && !set->doomed &&
-        (!timer_armed(&set->timer) || rank < set->timer.due_us)) {
-        timer_arm(&engine->timers, &set->timer, rank);
-    }
-}
-
-static void unlink_job(struct job *job)
-{
-    struct job_set *set = job->set;
-    RB_REMOVE(job_tree, &set->tree, job);
-    set->count--;
-    set->bytes -= job->body_len;
-    count_job(job, set, -1);
-    job->set = NULL;
-}
-
 static void end_lease(struct engine *engine, struct job *job)
 {
     struct lease *lease = job->lease;
@@ -289,7 +210,7 @@ static void unkey(struct queue *queue, struct job *job)
     }
 }
 
-static void rekey(struct queue *queue, struct job *job)
+void job_key(struct queue *queue, struct job *job)
 {
     if (job->extra != NULL && job->extra->key.at != NULL &&
         job->extra->by_key.tbl == NULL) {
@@ -316,13 +237,13 @@ static void move(struct engine *engine, struct job *job, enum job_state state,
     CHECK(moves[job->set->state][state]);
     CHECK((job->lease != NULL) == (job->set->state == JOB_RUNNING) ||
           state == JOB_RUNNING);
-    unlink_job(job);
+    job_unlink(job);
     if (state != JOB_RUNNING) {
         end_lease(engine, job);
     }
-    link_job(engine, job, queue->sets[state], rank);
-    if (is_unfinished(state)) {
-        rekey(queue, job);
+    job_link(engine, job, queue->sets[state], rank);
+    if (job_state_is_unfinished(state)) {
+        job_key(queue, job);
     } else {
         unkey(queue, job);
     }
@@ -334,17 +255,17 @@ static void link_free(struct engine *engine, struct job *job,
                       struct queue *queue, int64_t delay_us)
 {
     if (delay_us > 0) {
-        link_job(engine, job, queue->sets[JOB_DELAYED],
+        job_link(engine, job, queue->sets[JOB_DELAYED],
                  later(engine->now_us, delay_us));
     } else {
-        link_job(engine, job, queue->sets[JOB_READY],
-                 rank_of(job_priority(job)));
+        job_link(engine, job, queue->sets[JOB_READY],
+                 job_rank(job_priority(job)));
     }
 }
 
 /* Where it belongs, by what holds it; ranks of held ones are their priority. */
-static void link_by_holds(struct engine *engine, struct job *job,
-                          struct queue *queue, int64_t delay_us)
+void job_place(struct engine *engine, struct job *job, struct queue *queue,
+               int64_t delay_us)
 {
     struct stage *stage = job->extra == NULL ? NULL : job->extra->stage;
     bool by_stage = stage != NULL && stage_is_held(stage);
@@ -353,9 +274,9 @@ static void link_by_holds(struct engine *engine, struct job *job,
         return;
     }
     job->extra->delay_us = delay_us > 0 ? delay_us : 0;
-    link_job(engine, job,
+    job_link(engine, job,
              by_stage ? side_set_held(queue, stage) : queue->sets[JOB_HELD],
-             rank_of(job_priority(job)));
+             job_rank(job_priority(job)));
 }
 
 void job_enter(struct engine *engine, struct job *job, struct queue *queue,
@@ -368,8 +289,8 @@ void job_enter(struct engine *engine, struct job *job, struct queue *queue,
         stage_join(engine, stage, job);
     }
     after_begin(engine, job);
-    link_by_holds(engine, job, queue, delay_us);
-    rekey(queue, job);
+    job_place(engine, job, queue, delay_us);
+    job_key(queue, job);
     mark(engine, job);
     job->changed = false;
     engine->counters.put++;
@@ -385,8 +306,8 @@ void job_unheld(struct engine *engine, struct job *job)
         return;
     }
     if (stage == NULL || !stage_is_held(stage)) {
-        unlink_job(job);
-        link_by_holds(engine, job, queue, job->extra->delay_us);
+        job_unlink(job);
+        job_place(engine, job, queue, job->extra->delay_us);
         queue_touch(engine, queue);
     }
     mark(engine, job); /* its row names one event less */
@@ -396,8 +317,8 @@ void job_released(struct engine *engine, struct job *job)
 {
     struct queue *queue = job->set->queue;
     CHECK(job->set->moving);
-    unlink_job(job);
-    link_by_holds(engine, job, queue, job->extra->delay_us);
+    job_unlink(job);
+    job_place(engine, job, queue, job->extra->delay_us);
     queue_touch(engine, queue);
 }
 
@@ -405,9 +326,9 @@ void job_park(struct engine *engine, struct job *job,
               struct semaphore *semaphore)
 {
     struct queue *queue = job->set->queue;
-    unlink_job(job);
-    link_job(engine, job, side_set_parked(queue, semaphore),
-             rank_of(job_priority(job)));
+    job_unlink(job);
+    job_link(engine, job, side_set_parked(queue, semaphore),
+             job_rank(job_priority(job)));
 }
 
 struct job *job_find(const struct engine *engine, uint64_t id)
@@ -452,8 +373,8 @@ void job_extend(struct engine *engine, struct job *job, int64_t until_us)
 {
     struct job_set *set = job->set;
     CHECK(set->state == JOB_RUNNING);
-    unlink_job(job);
-    link_job(engine, job, set, until_us);
+    job_unlink(job);
+    job_link(engine, job, set, until_us);
 }
 
 void job_back(struct engine *engine, struct job *job, int64_t delay_us)
@@ -461,14 +382,14 @@ void job_back(struct engine *engine, struct job *job, int64_t delay_us)
     if (delay_us > 0) {
         move(engine, job, JOB_DELAYED, later(engine->now_us, delay_us));
     } else {
-        move(engine, job, JOB_READY, rank_of(job_priority(job)));
+        move(engine, job, JOB_READY, job_rank(job_priority(job)));
     }
     mark(engine, job);
 }
 
 void job_due(struct engine *engine, struct job *job)
 {
-    move(engine, job, JOB_READY, rank_of(job_priority(job)));
+    move(engine, job, JOB_READY, job_rank(job_priority(job)));
 }
 
 /* Answers everyone who waits for the job to be finished. */
@@ -484,12 +405,12 @@ static void answer_waiters(struct engine *engine, struct job *job)
 }
 
 /* Out of everything, and freed. */
-static void vanish(struct engine *engine, struct job *job)
+void job_vanish(struct engine *engine, struct job *job)
 {
     struct job_set *set = job->set;
     struct queue *queue = set->queue;
     unkey(queue, job);
-    unlink_job(job);
+    job_unlink(job);
     if (job->extra != NULL && job->extra->stage != NULL) {
         stage_leave(engine, job, set->state);
     }
@@ -521,7 +442,7 @@ void job_finish(struct engine *engine, struct job *job, struct slice result)
     rate_add(&queue->done_rate, engine->now_us, 1);
     if (keep_us <= 0 && !awaited) {
         arrive(engine, job);
-        vanish(engine, job);
+        job_vanish(engine, job);
         return;
     }
     struct job_extra *extra = job_extra(engine, job);
@@ -533,7 +454,7 @@ void job_finish(struct engine *engine, struct job *job, struct slice result)
     if (keep_us <= 0) {
         change_gone(engine, ROW_job, job->id, &job->saved);
         answer_waiters(engine, job);
-        vanish(engine, job);
+        job_vanish(engine, job);
         return;
     }
     mark(engine, job);
@@ -568,12 +489,12 @@ void job_revive(struct engine *engine, struct job *job)
     job->attempts = 0;
     job->crashes = 0;
     job_extra(engine, job)->finished_at_us = 0;
-    unlink_job(job);
-    link_job(engine, job, queue->sets[JOB_READY], rank_of(job_priority(job)));
+    job_unlink(job);
+    job_link(engine, job, queue->sets[JOB_READY], job_rank(job_priority(job)));
     if (job->extra->stage != NULL) {
         stage_revive(engine, job);
     }
-    rekey(queue, job);
+    job_key(queue, job);
     mark(engine, job);
     queue_touch(engine, queue);
 }
@@ -582,8 +503,8 @@ void job_stay_dead(struct engine *engine, struct job *job)
 {
     struct queue *queue = job->set->queue;
     CHECK(job->set->moving);
-    unlink_job(job);
-    link_job(engine, job, queue->sets[JOB_DEAD], job->extra->finished_at_us);
+    job_unlink(job);
+    job_link(engine, job, queue->sets[JOB_DEAD], job->extra->finished_at_us);
     queue_touch(engine, queue);
 }
 
@@ -595,12 +516,17 @@ void job_remove(struct engine *engine, struct job *job)
             job_answer_cancelled(engine, waiter);
         }
     }
-    vanish(engine, job);
+    job_vanish(engine, job);
 }
 
 void job_set_error(struct engine *engine, struct job *job, struct slice error)
 {
     set_text(engine, &job_extra(engine, job)->error, error);
+}
+
+void job_set_result(struct engine *engine, struct job *job, struct slice result)
+{
+    set_text(engine, &job_extra(engine, job)->result, result);
 }
 
 void job_set_progress(struct engine *engine, struct job *job,
@@ -624,263 +550,4 @@ void job_crashed(struct engine *engine, struct job *job, struct slice why)
     } else {
         job_back(engine, job, 0);
     }
-}
-
-void job_set_due(struct engine *engine, struct job_set *set)
-{
-    struct job *job;
-    for (int i = 0; i < SLICE_JOBS; i++) {
-        job = job_set_first(set);
-        if (job == NULL || job->rank > engine->now_us) {
-            break;
-        }
-        if (set->state == JOB_DELAYED) {
-            job_due(engine, job);
-        } else if (set->state == JOB_RUNNING) {
-            job_crashed(engine, job, SLICE("\"its lease expired\""));
-        } else {
-            CHECK(set->state == JOB_DONE);
-            vanish(engine, job);
-        }
-    }
-    job = job_set_first(set);
-    if (job != NULL) {
-        timer_arm(&engine->timers, &set->timer, job->rank);
-    }
-}
-
-void job_set_rerank(struct engine *engine, struct job_set *set)
-{
-    struct job *job;
-    struct job_set old = *set;
-    struct queue *queue = set->queue;
-    timer_disarm(&engine->timers, &set->timer);
-    job_set_init(set, queue, old.state);
-    while ((job = job_set_first(&old)) != NULL) {
-        RB_REMOVE(job_tree, &old.tree, job);
-        count_job(job, set, -1);
-        job->set = NULL;
-        link_job(engine, job, set,
-                 later(engine->now_us, job->lease->length_us));
-    }
-}
-
-struct row_job job_row(struct engine *engine, struct job *job)
-{
-    struct job_extra *extra = job->extra;
-    const struct lease *lease = job->lease;
-    bool kept = lease != NULL && lease->kept;
-    struct row_job row = {
-        .id = job->id,
-        .queue = job->set->queue->id,
-        .put_at_us = job->put_at_us,
-        .body = {job->body, job->body_len},
-        .state = job->set->state,
-        .attempts = job->attempts,
-        .crashes = job->crashes,
-        .lease_us = -1,
-        .max_attempts = -1,
-        .keep_done_us = -1,
-    };
-    if (extra != NULL) {
-        row.priority = extra->priority;
-        row.key = extra->key;
-        row.lease_us = extra->lease_us;
-        row.max_attempts = extra->max_attempts;
-        row.keep_done_us = extra->keep_done_us;
-        row.error = extra->error;
-        row.result = extra->result;
-        row.limits = extra->row_limits;
-        if (extra->after_left > 0) {
-            change_free(engine, (void *)extra->row_after.at);
-            extra->row_after = after_text(job);
-            row.after = extra->row_after;
-        }
-        if (extra->stage != NULL) {
-            row.batch = extra->stage->batch->id;
-            row.stage = extra->stage->index;
-        }
-    }
-    switch (job->set->state) {
-    case JOB_RUNNING:
-        if (!kept) { /* after a restart it is as if it had not been tried */
-            row.state = JOB_READY;
-            row.attempts--;
-            break;
-        }
-        row.rank_us = job->rank;
-        row.lease_session = lease->session == NULL ? 0 : lease->session->id;
-        row.lease_token = lease->token;
-        row.lease_uid = lease->uid;
-        row.lease_length_us = lease->length_us;
-        break;
-    case JOB_DELAYED:
-        row.rank_us = job->rank;
-        break;
-    case JOB_DONE:
-    case JOB_DEAD:
-        row.rank_us = extra->finished_at_us;
-        break;
-    case JOB_HELD:
-        row.rank_us = extra->delay_us;
-        break;
-    case JOB_READY:
-    case JOB_STATES:
-        break;
-    }
-    return row;
-}
-
-/* The lease of a job that was running; NULL: its session is not there. */
-static struct lease *load_lease(struct engine *engine,
-                                const struct row_job *row, struct job *job)
-{
-    struct session *session = session_of_id(engine, row->lease_session);
-    if (row->lease_token == 0 || (row->lease_session != 0 && session == NULL)) {
-        return NULL;
-    }
-    struct lease *lease = mem_zalloc(sizeof(*lease));
-    lease->job = job;
-    lease->session = session;
-    lease->token = row->lease_token;
-    lease->length_us = row->lease_length_us;
-    lease->began_us = engine->now_us;
-    lease->uid = (uint32_t)row->lease_uid;
-    lease->kept = true;
-    lease->detached = session == NULL;
-    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
-         i++) {
-        job->extra->limits[i]->taken++;
-    }
-    if (session != NULL) {
-        TAILQ_INSERT_TAIL(&session->leases, lease, of_session);
-    }
-    return lease;
-}
-
-/* Where a loaded job stands; a running one without its session is ready. */
-static enum job_state loaded_state(struct engine *engine, struct job *job,
-                                   const struct row_job *row)
-{
-    enum job_state state = (enum job_state)row->state;
-    if (state == JOB_RUNNING) {
-        job->lease = load_lease(engine, row, job);
-        if (job->lease == NULL) {
-            job->attempts -= job->attempts > 0;
-            return JOB_READY;
-        }
-    }
-    return state;
-}
-
-static int64_t loaded_rank(struct engine *engine, struct job *job,
-                           const struct row_job *row, enum job_state state)
-{
-    if (state == JOB_READY || state == JOB_HELD) {
-        return rank_of(row->priority);
-    }
-    if (state == JOB_DONE || state == JOB_DEAD) {
-        job_extra(engine, job)->finished_at_us = row->rank_us;
-    }
-    if (state == JOB_DONE) {
-        return later(row->rank_us, row->keep_done_us);
-    }
-    return row->rank_us;
-}
-
-static bool plausible(const struct engine *engine, const struct row_job *row)
-{
-    return row->id > 0 && row->id < engine->job_ids.next &&
-           row->body.at != NULL && row->state < JOB_STATES &&
-           row->put_at_us >= 0 && row->rank_us >= 0 &&
-           row->attempts <= UINT32_MAX && row->crashes <= UINT32_MAX &&
-           (row->state != JOB_DONE || row->keep_done_us >= 0) &&
-           index_find(&engine->jobs, row->id) == NULL;
-}
-
-/* Are its stage and its semaphores there, and its lists no longer than lists
- * can be? */
-static bool holds_plausible(const struct engine *engine,
-                            const struct row_job *row)
-{
-    struct slice names[NAME_LIST_MAX];
-    const struct batch_object *batch = batch_of_id(engine, row->batch);
-    if (names_split(row->after, names, NAME_LIST_MAX) > NAME_LIST_MAX ||
-        (row->batch != 0 &&
-         (batch == NULL || row->stage >= batch->stages_count))) {
-        return false;
-    }
-    size_t count = names_split(row->limits, names, NAME_LIST_MAX);
-    for (size_t i = 0; i < count && count <= NAME_LIST_MAX; i++) {
-        const struct semaphore *semaphore = semaphore_find(engine, names[i]);
-        if (semaphore == NULL || !semaphore->bounded) {
-            return false;
-        }
-    }
-    return count <= NAME_LIST_MAX;
-}
-
-static void load_holds(struct engine *engine, struct job *job,
-                       const struct row_job *row)
-{
-    struct slice names[NAME_LIST_MAX];
-    size_t count = names_split(row->limits, names, NAME_LIST_MAX);
-    if (count > 0) {
-        job_set_limits(engine, job, (struct slices){names, count});
-    }
-    if (row->after.at != NULL) {
-        job_extra(engine, job)->row_after = slice_copy(row->after);
-        after_begin(engine, job);
-    }
-    if (row->batch != 0) {
-        struct batch_object *batch = batch_of_id(engine, row->batch);
-        stage_join(engine, &batch->stages[row->stage], job);
-    }
-    if (row->batch != 0 && row->state == JOB_DEAD) {
-        job->extra->finished_at_us = row->rank_us;
-        stage_die(engine, job);
-    }
-}
-
-bool job_load(struct engine *engine, const struct row_job *row)
-{
-    struct queue *queue = queue_of_id(engine, row->queue);
-    if (queue == NULL || !plausible(engine, row) ||
-        !holds_plausible(engine, row)) {
-        return false;
-    }
-    struct put_item item = {.body = row->body,
-                            .key = row->key,
-                            .priority = row->priority,
-                            .lease_us = row->lease_us,
-                            .max_attempts = row->max_attempts,
-                            .keep_done_us = row->keep_done_us};
-    struct job *job = job_new(engine, &item);
-    job->id = row->id;
-    job->put_at_us = row->put_at_us;
-    job->attempts = (uint32_t)row->attempts;
-    job->crashes = (uint32_t)row->crashes;
-    job->saved.on_disk = true;
-    if (row->error.at != NULL) {
-        job_set_error(engine, job, row->error);
-    }
-    if (row->result.at != NULL) {
-        set_text(engine, &job_extra(engine, job)->result, row->result);
-    }
-    index_add(&engine->jobs, job->id, job);
-    load_holds(engine, job, row);
-    enum job_state state = loaded_state(engine, job, row);
-    if (state == JOB_HELD) {
-        link_by_holds(engine, job, queue, row->rank_us);
-    } else {
-        link_job(engine, job, queue->sets[state],
-                 loaded_rank(engine, job, row, state));
-    }
-    if (is_unfinished(state)) {
-        rekey(queue, job);
-    }
-    if (row->put_at_us > engine->now_us) {
-        engine->now_us = row->put_at_us; /* time does not go back */
-    }
-    return true;
 }

@@ -121,7 +121,8 @@ void method_job_list(struct engine *engine, struct session *session,
         return;
     }
     if (request->queue.at != NULL && queue == NULL) {
-        refuse(engine, ERROR_not_found, "there is no queue %.*s",
+        refuse(engine, ERROR_not_found,
+               "there is no queue %.*s: queue.list tells which there are",
                (int)request->queue.len, request->queue.at);
         return;
     }

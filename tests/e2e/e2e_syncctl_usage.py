@@ -214,7 +214,8 @@ class Looking(syncctl_case.SyncctlCase):
         self.assertRegex(lines[1], r"^\s*1 q\s+ready\s+0\s+0 put .* ago\s+a$")
         self.assertRegex(lines[2], r'\{"b": 1\}$')
         self.assertNotIn("\u0007", "".join(lines))
-        self.assertEqual(len(self.ctl("job", "list", "none").lines), 0)
+        self.assertIn("there is no queue none",
+                      self.ctl("job", "list", "none", status=1).err)
         few = self.ctl("job", "list", "--limit", "2")
         self.assertEqual(len(few.lines), 3)
         self.assertIn("--after 2", few.err)

@@ -228,7 +228,7 @@ static bool match_compared(struct matcher *m, struct slice json)
     if (op == 4) {
         return true;
     }
-    double right;
+    double right = 0;
     if (!take_operand(m, &right)) {
         return false;
     }

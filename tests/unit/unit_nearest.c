@@ -24,6 +24,7 @@ static void test_nearest(void **state)
         {"Capacity", "capacity"},
         {"capactiy", "capacity"},
         {"idd", "id"},
+        {"di", "id"},
         {"mx", "max"},
         {"", NULL},
         {"x", NULL},

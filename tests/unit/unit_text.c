@@ -77,6 +77,7 @@ static void test_text(void **state)
         {T("\"\\ude00\\ud83d\""), T("\xEF\xBF\xBD\xEF\xBF\xBD"), true},
         {T("\"\\ud83d\\ud83d\\ude00\""), T("\xEF\xBF\xBD\xF0\x9F\x98\x80"),
          true},
+        {T("\"\\ude00\\ude00\""), T("\xEF\xBF\xBD\xEF\xBF\xBD"), true},
         {T("\"\\ud83d\\u0041\""),
          T("\xEF\xBF\xBD"
            "A"),

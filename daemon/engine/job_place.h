@@ -1,0 +1,35 @@
+/*
+ * Putting jobs where they belong: shared by job.c, which moves them, job_set.c,
+ * where they stand, and job_row.c, which loads them. Nobody else includes this.
+ */
+#ifndef SYNCD_ENGINE_JOB_PLACE_H
+#define SYNCD_ENGINE_JOB_PLACE_H
+
+#include "daemon/engine/job.h"
+
+/* Order of priorities as order of integers. */
+int64_t job_rank(double priority);
+
+bool job_state_is_unfinished(enum job_state state);
+
+/* Into a set, with that rank. It is in none. */
+void job_link(struct engine *engine, struct job *job, struct job_set *set,
+              int64_t rank);
+
+/* Out of its set. */
+void job_unlink(struct job *job);
+
+/* Out of everything, and freed. */
+void job_vanish(struct engine *engine, struct job *job);
+
+/* Into the set it belongs in by what holds it. It is in none. */
+void job_place(struct engine *engine, struct job *job, struct queue *queue,
+               int64_t delay_us);
+
+/* Its key stands for it from now on; it may have none, or have it already. */
+void job_key(struct queue *queue, struct job *job);
+
+void job_set_result(struct engine *engine, struct job *job,
+                    struct slice result);
+
+#endif

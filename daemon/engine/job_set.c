@@ -1,0 +1,125 @@
+/*
+ * Sets of jobs: the jobs of one queue in one state, in their order.
+ *
+ * Counts are kept where a job goes in and out, so that they are sums at every
+ * moment.
+ */
+#include "daemon/engine/core.h"
+#include "daemon/engine/job_place.h"
+
+static int job_compare(const struct job *a, const struct job *b)
+{
+    if (a->rank != b->rank) {
+        return a->rank < b->rank ? -1 : 1;
+    }
+    if (a->id == b->id) {
+        return 0;
+    }
+    bool first = a->id < b->id;
+    return first != a->set->lifo ? -1 : 1;
+}
+
+TREE_GENERATE(job_tree, job, entry, job_compare)
+
+/* Are ranks of this state times at which something happens? */
+static bool is_timed(enum job_state state)
+{
+    return state == JOB_DELAYED || state == JOB_RUNNING || state == JOB_DONE;
+}
+
+void job_set_init(struct job_set *set, struct queue *queue,
+                  enum job_state state)
+{
+    *set = (struct job_set){.queue = queue, .state = state, .made_for = state};
+    RB_INIT(&set->tree);
+    set->lifo = state == JOB_READY && queue->terms.lifo;
+    set->timer.kind = TIMER_JOB_SET;
+}
+
+struct job *job_set_first(const struct job_set *set)
+{
+    struct job_tree tree = set->tree; /* RB_MIN only reads */
+    return RB_MIN(job_tree, &tree);
+}
+
+struct job *job_set_next(struct job *job)
+{
+    return RB_NEXT(job_tree, unused, job);
+}
+
+/* By state, in its queue and its stage; the doomed do not count any more. */
+static void count_job(const struct job *job, const struct job_set *set, int by)
+{
+    if (!set->doomed) {
+        set->queue->counts[set->state] += (size_t)by;
+    }
+    if (job->extra != NULL && job->extra->stage != NULL &&
+        set->made_for != JOB_DONE) {
+        job->extra->stage->counts[set->made_for] += (size_t)by;
+    }
+}
+
+void job_link(struct engine *engine, struct job *job, struct job_set *set,
+              int64_t rank)
+{
+    CHECK(job->set == NULL);
+    job->set = set;
+    job->rank = rank;
+    CHECK(RB_INSERT(job_tree, &set->tree, job) == NULL);
+    set->count++;
+    set->bytes += job->body_len;
+    count_job(job, set, 1);
+    if (is_timed(set->state) && !set->doomed &&
+        (!timer_armed(&set->timer) || rank < set->timer.due_us)) {
+        timer_arm(&engine->timers, &set->timer, rank);
+    }
+}
+
+void job_unlink(struct job *job)
+{
+    struct job_set *set = job->set;
+    RB_REMOVE(job_tree, &set->tree, job);
+    set->count--;
+    set->bytes -= job->body_len;
+    count_job(job, set, -1);
+    job->set = NULL;
+}
+
+void job_set_due(struct engine *engine, struct job_set *set)
+{
+    struct job *job;
+    for (int i = 0; i < SLICE_JOBS; i++) {
+        job = job_set_first(set);
+        if (job == NULL || job->rank > engine->now_us) {
+            break;
+        }
+        if (set->state == JOB_DELAYED) {
+            job_due(engine, job);
+        } else if (set->state == JOB_RUNNING) {
+            job_crashed(engine, job, SLICE("\"its lease expired\""));
+        } else {
+            CHECK(set->state == JOB_DONE);
+            job_vanish(engine, job);
+        }
+    }
+    job = job_set_first(set);
+    if (job != NULL) {
+        timer_arm(&engine->timers, &set->timer, job->rank);
+    }
+}
+
+void job_set_rerank(struct engine *engine, struct job_set *set)
+{
+    struct job *job;
+    struct job_set old = *set;
+    struct queue *queue = set->queue;
+    timer_disarm(&engine->timers, &set->timer);
+    job_set_init(set, queue, old.state);
+    while ((job = job_set_first(&old)) != NULL) {
+        RB_REMOVE(job_tree, &old.tree, job);
+        count_job(job, set, -1);
+        job->set = NULL;
+        job_link(engine, job, set,
+                 later(engine->now_us, job->lease->length_us));
+    }
+}
