@@ -24,6 +24,11 @@ PUT = ("queue.put", {"queue": "mail", "body": {"to": "ada@example.org"},
                      "keep_done": 60})
 GET = ("queue.get", {"queue": "mail"})
 DONE = ("queue.done", {"result": "sent"})
+LOCK = ("lock.acquire", {"lock": "backup"})
+SEMAPHORE = ("semaphore.declare", {"semaphore": "downloads", "value": 3})
+PERMIT = ("semaphore.acquire", {"semaphore": "downloads", "value": 3})
+BATCH = ("batch.create", {"batch": "nightly",
+                          "stages": ["fetch", "process", "save"]})
 BEFORE = {
     "queue.get": [PUT],
     "queue.done": [PUT, GET], "queue.fail": [PUT, GET],
@@ -35,6 +40,14 @@ BEFORE = {
     "queue.open": [PUT], "queue.show": [PUT], "queue.list": [PUT],
     "job.show": [PUT], "job.list": [PUT], "job.wait": [PUT, GET, DONE],
     "job.retry": [PUT], "job.cancel": [PUT],
+    "lock.release": [LOCK], "lock.show": [LOCK], "lock.list": [LOCK],
+    "condition.wait": [LOCK],
+    "semaphore.release": [PERMIT], "semaphore.show": [PERMIT],
+    "semaphore.delete": [SEMAPHORE],
+    "barrier.pass": [("barrier.wait", {"barrier": "phase1", "parties": 1,
+                                       "action": True})],
+    "batch.seal": [BATCH], "batch.wait": [BATCH], "batch.show": [BATCH],
+    "batch.cancel": [BATCH], "batch.retry": [BATCH], "batch.delete": [BATCH],
 }
 
 
@@ -87,6 +100,8 @@ def prepare(client, steps):
             job = {"id": result["id"]}
         elif method == "queue.get":
             job["token"] = result["jobs"][0]["token"]
+        elif method == "lock.acquire":
+            job["token"] = result["token"]
     return job
 
 
@@ -115,7 +130,7 @@ class Examples(harness.TestCase):
             with self.subTest(section):
                 self.check(section, said, reply)
             count += 1
-        self.assertGreaterEqual(count, 26)
+        self.assertGreaterEqual(count, 57)
 
 
 if __name__ == "__main__":
