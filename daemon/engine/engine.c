@@ -89,11 +89,17 @@ uint64_t next_token(struct engine *engine)
     return next_number(engine, &engine->tokens);
 }
 
+/* Is every number that was given out reserved on disk? */
+static bool is_reserved(const struct numbers *numbers)
+{
+    return numbers->next == 1 || numbers->next <= numbers->durable;
+}
+
 uint64_t change_batch_numbers(const struct engine *engine)
 {
-    bool reserved = engine->job_ids.next <= engine->job_ids.durable &&
-                    engine->tokens.next <= engine->tokens.durable;
-    return reserved ? 0 : change_batch_seen(engine);
+    return is_reserved(&engine->job_ids) && is_reserved(&engine->tokens)
+               ? 0
+               : change_batch_seen(engine);
 }
 
 struct row_counters counters_row(const struct engine *engine)

@@ -278,6 +278,25 @@ bool put_memory_fits(const struct engine *engine, const struct queue *queue)
     return memory_fits(engine);
 }
 
+/* More than there will ever be room for: why, if so. */
+static bool is_hopeless(const struct queue_terms *terms, size_t jobs,
+                        size_t bytes, struct complaint *why)
+{
+    bool count = terms->capacity > 0 && jobs > (size_t)terms->capacity;
+    bool size = terms->max_bytes > 0 && bytes > (size_t)terms->max_bytes;
+    if (!count && !size) {
+        return false;
+    }
+    complain(why, ERROR_queue_full,
+             "%zu jobs of %zu bytes can never enter a queue with a %s of "
+             "%lld: put fewer at a time, or give it more",
+             jobs, bytes, count ? "capacity" : "max_bytes",
+             (long long)(count ? terms->capacity : terms->max_bytes));
+    why->hopeless = true;
+    why->data = SLICE("\"reason\":\"never\"");
+    return true;
+}
+
 bool put_admit(struct engine *engine, struct queue *queue)
 {
     struct waiter *waiter = waiter_first(&queue->putters);
@@ -289,6 +308,11 @@ bool put_admit(struct engine *engine, struct queue *queue)
         waiter_refuse(engine, waiter, ERROR_conflict,
                       "the batch was sealed, cancelled, or went past this "
                       "stage while the put waited");
+        return true;
+    }
+    struct complaint why;
+    if (is_hopeless(&queue->terms, put->room_jobs, put->room_bytes, &why)) {
+        waiter_refuse_with(engine, waiter, &why); /* it was made smaller */
         return true;
     }
     bool duplicate =
@@ -305,26 +329,14 @@ bool put_admit(struct engine *engine, struct queue *queue)
     return true;
 }
 
-/* More than there will ever be room for. */
 static bool refuse_hopeless(struct engine *engine,
                             const struct queue_terms *terms,
                             const struct load *load)
 {
-    bool jobs =
-        terms->capacity > 0 && load->room_jobs > (size_t)terms->capacity;
-    bool size =
-        terms->max_bytes > 0 && load->room_bytes > (size_t)terms->max_bytes;
-    if (!jobs && !size) {
+    struct complaint why;
+    if (!is_hopeless(terms, load->room_jobs, load->room_bytes, &why)) {
         return false;
     }
-    struct complaint why;
-    complain(&why, ERROR_queue_full,
-             "%zu jobs of %zu bytes can never enter a queue with a %s of "
-             "%lld: put fewer at a time, or give it more",
-             load->count, load->bytes, jobs ? "capacity" : "max_bytes",
-             (long long)(jobs ? terms->capacity : terms->max_bytes));
-    why.hopeless = true;
-    why.data = SLICE("\"reason\":\"never\"");
     reply_error(engine, &engine->current.to, &why);
     return true;
 }
