@@ -87,6 +87,10 @@ static size_t check_queue(struct engine *engine, struct queue *queue)
     TAILQ_FOREACH (side, &queue->parked_sets, of_queue) {
         jobs += check_set(engine, &side->set);
     }
+    for (size_t i = 0, sum = 0; i < JOB_STATES; i++) {
+        sum += queue->counts[i];
+        CHECK(sum <= engine->jobs.count);
+    }
     check_waiters(engine, queue);
     return jobs;
 }

@@ -129,6 +129,10 @@ struct job_set {
 void job_set_init(struct job_set *set, struct queue *queue,
                   enum job_state state);
 
+/* So many of its jobs count from now on in its queue, or no more. */
+void job_set_count(const struct job_set *set, size_t jobs, size_t bytes,
+                   bool more);
+
 /* The first of its order; NULL if it is empty. */
 struct job *job_set_first(const struct job_set *set);
 

@@ -47,15 +47,27 @@ struct job *job_set_next(struct job *job)
     return RB_NEXT(job_tree, unused, job);
 }
 
-/* By state, in its queue and its stage; the doomed do not count any more. */
-static void count_job(const struct job *job, const struct job_set *set, int by)
+void job_set_count(const struct job_set *set, size_t jobs, size_t bytes,
+                   bool more)
 {
-    if (!set->doomed) {
-        set->queue->counts[set->state] += (size_t)by;
+    struct queue *queue = set->queue;
+    if (set->doomed) {
+        return; /* they do not count any more */
     }
+    queue->counts[set->state] += more ? jobs : -jobs;
+    if (set->state == JOB_READY || set->state == JOB_DELAYED) {
+        queue->bytes += more ? bytes : -bytes;
+    }
+}
+
+/* By state, in its queue and its stage. */
+static void count_job(const struct job *job, const struct job_set *set,
+                      bool more)
+{
+    job_set_count(set, 1, job->body_len, more);
     if (job->extra != NULL && job->extra->stage != NULL &&
         set->made_for != JOB_DONE) {
-        job->extra->stage->counts[set->made_for] += (size_t)by;
+        job->extra->stage->counts[set->made_for] += more ? 1 : -(size_t)1;
     }
 }
 
@@ -68,7 +80,7 @@ void job_link(struct engine *engine, struct job *job, struct job_set *set,
     CHECK(RB_INSERT(job_tree, &set->tree, job) == NULL);
     set->count++;
     set->bytes += job->body_len;
-    count_job(job, set, 1);
+    count_job(job, set, true);
     if (is_timed(set->state) && !set->doomed &&
         (!timer_armed(&set->timer) || rank < set->timer.due_us)) {
         timer_arm(&engine->timers, &set->timer, rank);
@@ -81,7 +93,7 @@ void job_unlink(struct job *job)
     RB_REMOVE(job_tree, &set->tree, job);
     set->count--;
     set->bytes -= job->body_len;
-    count_job(job, set, -1);
+    count_job(job, set, false);
     job->set = NULL;
 }
 
@@ -117,7 +129,7 @@ void job_set_rerank(struct engine *engine, struct job_set *set)
     job_set_init(set, queue, old.state);
     while ((job = job_set_first(&old)) != NULL) {
         RB_REMOVE(job_tree, &old.tree, job);
-        count_job(job, set, -1);
+        count_job(job, set, false);
         job->set = NULL;
         job_link(engine, job, set,
                  later(engine->now_us, job->lease->length_us));

@@ -190,7 +190,7 @@ size_t queue_unfinished(const struct queue *queue)
 
 size_t queue_bytes(const struct queue *queue)
 {
-    return queue->sets[JOB_DELAYED]->bytes + queue->sets[JOB_READY]->bytes;
+    return queue->bytes;
 }
 
 bool queue_has_room(const struct queue *queue, size_t jobs, size_t bytes)

@@ -46,6 +46,7 @@ struct queue {
     struct saved saved;
     struct job_set *sets[JOB_STATES]; /* owned */
     size_t counts[JOB_STATES];        /* jobs, wherever they stand */
+    size_t bytes;                     /* of ready and delayed bodies */
     struct side_sets held_sets;       /* by stages that have not come */
     struct side_sets parked_sets;     /* for want of a permit */
     size_t sweeps;                    /* that work on its jobs */

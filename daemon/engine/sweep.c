@@ -32,16 +32,11 @@ static void answer(struct engine *engine, struct waiter *waiter)
 /* Its jobs count under another state from now on; of the doomed, under none. */
 static void recount(struct job_set *set, bool doomed, enum job_state state)
 {
-    size_t *counts = set->queue->counts;
-    if (!set->doomed) {
-        counts[set->state] -= set->count;
-    }
+    job_set_count(set, set->count, set->bytes, false);
     set->doomed = doomed;
     set->moving = !doomed;
     set->state = state;
-    if (!doomed) {
-        counts[state] += set->count;
-    }
+    job_set_count(set, set->count, set->bytes, true);
 }
 
 /* A sweep of a set that is out of its queue. */
