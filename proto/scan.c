@@ -312,13 +312,17 @@ static struct scan_members members_at(const char *at, const char *end,
 {
     bool bad =
         at == end || (*at != '{' && *at != '[') || depth > JSON_DEPTH_MAX;
-    return (struct scan_members){
-        .scan = {.at = bad ? at : at + 1, .end = end},
+    struct scan_members members = {
+        .scan = {.at = at, .end = end},
         .depth = depth,
-        .close = bad ? '\0' : closing(*at),
         .first = true,
         .bad = bad,
     };
+    if (!bad) {
+        members.close = closing(*at);
+        members.scan.at++;
+    }
+    return members;
 }
 
 struct scan_members scan_members(struct slice value, int depth)

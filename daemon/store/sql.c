@@ -73,10 +73,10 @@ char *sql_version(int version)
 char *sql_create(const struct kind_row *kind)
 {
     sqlite3_str *text = sqlite3_str_new(NULL);
-    sqlite3_str_appendf(text, "CREATE TABLE %s(id INTEGER PRIMARY KEY",
+    sqlite3_str_appendf(text, "CREATE TABLE \"%w\"(id INTEGER PRIMARY KEY",
                         kind->name);
     for (size_t i = 1; i < kind->columns_count; i++) {
-        sqlite3_str_appendf(text, ", %s %s", kind->columns[i].name,
+        sqlite3_str_appendf(text, ", \"%w\" %s", kind->columns[i].name,
                             sql_type(kind->columns[i].type));
     }
     sqlite3_str_appendchar(text, 1, ')');
@@ -85,14 +85,14 @@ char *sql_create(const struct kind_row *kind)
 
 char *sql_columns(const char *table)
 {
-    return sqlite3_mprintf("PRAGMA table_info(%s)", table);
+    return sqlite3_mprintf("PRAGMA table_info(\"%w\")", table);
 }
 
 static void append_columns(sqlite3_str *text, const struct kind_row *kind,
                            size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        sqlite3_str_appendf(text, "%s%s", i > 0 ? "," : "",
+        sqlite3_str_appendf(text, "%s\"%w\"", i > 0 ? "," : "",
                             kind->columns[i].name);
     }
 }
@@ -102,20 +102,20 @@ char *sql_load(const struct kind_row *kind)
     sqlite3_str *text = sqlite3_str_new(NULL);
     sqlite3_str_appendall(text, "SELECT " SQL_LOAD_ROW "(");
     append_columns(text, kind, kind->columns_count);
-    sqlite3_str_appendf(text, ")FROM %s ORDER BY id", kind->name);
+    sqlite3_str_appendf(text, ")FROM \"%w\" ORDER BY id", kind->name);
     return sqlite3_str_finish(text);
 }
 
 char *sql_delete(const struct kind_row *kind, bool range)
 {
-    return sqlite3_mprintf("DELETE FROM %s WHERE %s", kind->name,
+    return sqlite3_mprintf("DELETE FROM \"%w\" WHERE %s", kind->name,
                            range ? "id BETWEEN ? AND ?" : "id=?");
 }
 
 char *sql_upsert(const struct kind_row *kind, size_t columns, int rows)
 {
     sqlite3_str *text = sqlite3_str_new(NULL);
-    sqlite3_str_appendf(text, "INSERT OR REPLACE INTO %s(", kind->name);
+    sqlite3_str_appendf(text, "INSERT OR REPLACE INTO \"%w\"(", kind->name);
     append_columns(text, kind, columns);
     sqlite3_str_appendall(text, ")VALUES");
     for (int row = 0; row < rows; row++) {

@@ -7,7 +7,8 @@
  * batch, changed in the same transaction as the batch.
  *
  * The functions give texts to be freed by sqlite3_free, NULL if there is no
- * memory. Names come from rows.def alone and need no quotes; values are bound.
+ * memory. Names, which come from rows.def alone, are quoted: some are words of
+ * SQL. Values are bound.
  */
 #ifndef SYNCD_STORE_SQL_H
 #define SYNCD_STORE_SQL_H

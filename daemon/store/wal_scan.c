@@ -78,32 +78,60 @@ static bool header_rotted(const unsigned char *header)
     return false;
 }
 
-/* Reads the frames one after the other. A frame's sum goes on from that of the
- * frame before, as it stands there, be that frame sound or not. */
+/* What the frames so far say. */
+struct trail {
+    struct sum sum; /* of the last frame, as it stands there */
+    uint32_t top;   /* the greatest page of the transaction under way */
+    bool unsound;   /* some frame was */
+    bool ended;     /* a transaction, at or behind the first such frame */
+};
+
+/* A frame's sum goes on from that of the frame before, as it stands there, be
+ * that one sound or not. */
+static bool frame_sound(const struct scan *s, struct sum before)
+{
+    size_t page = s->frame_bytes - FRAME_HEADER;
+    struct sum sum = sum_on(before, s->frame, 8, s->big_endian);
+    sum = sum_on(sum, s->frame + FRAME_HEADER, page, s->big_endian);
+    return memcmp(s->frame + 8, s->header + 16, 8) == 0 &&
+           sum_is(sum, s->frame + 16);
+}
+
+/* False: there is a sound frame of a transaction behind the one that has the
+ * first unsound frame. That one has ended where its last frame is, the one that
+ * tells the size of the database, and at the latest where pages begin anew: a
+ * transaction writes each page once, in order. */
+static bool follow(struct trail *trail, const struct scan *s)
+{
+    uint32_t page = word_at(s->frame);
+    bool last = word_at(s->frame + 4) != 0;
+    if (!frame_sound(s, trail->sum)) {
+        trail->unsound = true;
+    } else if (!trail->unsound) {
+        trail->top = last ? 0 : page;
+    } else if (trail->ended || page <= trail->top) {
+        return false;
+    } else {
+        trail->top = page;
+        trail->ended = last;
+    }
+    trail->sum = (struct sum){word_at(s->frame + 16), word_at(s->frame + 20)};
+    return true;
+}
+
 static enum wal_state scan_frames(struct scan *s, sqlite3_int64 size)
 {
-    struct sum before = {word_at(s->header + 24), word_at(s->header + 28)};
-    bool unsound = false;
-    bool ended = false; /* a transaction, behind the first unsound frame */
-    sqlite3_int64 at = HEADER_BYTES;
-    for (; at + (sqlite3_int64)s->frame_bytes <= size;
-         at += (sqlite3_int64)s->frame_bytes) {
-        unsigned char *frame = s->frame;
-        if (s->file->pMethods->xRead(s->file, frame, (int)s->frame_bytes, at) !=
+    struct trail trail = {
+        .sum = {word_at(s->header + 24), word_at(s->header + 28)}};
+    sqlite3_int64 step = (sqlite3_int64)s->frame_bytes;
+    for (sqlite3_int64 at = HEADER_BYTES; at + step <= size; at += step) {
+        if (s->file->pMethods->xRead(s->file, s->frame, (int)step, at) !=
             SQLITE_OK) {
             return WAL_UNREADABLE;
         }
-        struct sum sum = sum_on(before, frame, 8, s->big_endian);
-        sum = sum_on(sum, frame + FRAME_HEADER, s->frame_bytes - FRAME_HEADER,
-                     s->big_endian);
-        bool sound = memcmp(frame + 8, s->header + 16, 8) == 0 &&
-                     sum_is(sum, frame + 16);
-        if (sound && ended) {
+        if (!follow(&trail, s)) {
             return WAL_DAMAGED;
         }
-        unsound = unsound || !sound;
-        ended = ended || (sound && unsound && word_at(frame + 4) != 0);
-        before = (struct sum){word_at(frame + 16), word_at(frame + 20)};
     }
     return WAL_SOUND;
 }

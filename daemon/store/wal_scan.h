@@ -7,8 +7,8 @@
  * without a word. A transaction is begun only when the one before is safe on
  * disk, so what a power cut tears is in the last one alone: sound frames
  * behind the end of a transaction that has an unsound one are proof of damage.
- * What cannot be told from a torn write, and is taken for one, is damage in
- * the last transaction, and in the last frame of the one before.
+ * Damage in the last transaction cannot be told from a torn write, and is taken
+ * for one.
  */
 #ifndef SYNCD_STORE_WAL_SCAN_H
 #define SYNCD_STORE_WAL_SCAN_H

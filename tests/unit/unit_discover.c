@@ -115,7 +115,7 @@ static size_t check_references(const json_t *document, const json_t *value)
     }
     const char *key;
     json_t *member;
-    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    json_object_foreach((json_t *)value, key, member)
     {
         if (strcmp(key, "$ref") != 0) {
             count += check_references(document, member);

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
 static void test_allocations(void **state)
 {
     (void)state;
@@ -69,19 +71,18 @@ static void test_arena(void **state)
 {
     static const size_t sizes[] = {0,  1,   7,     8,     15,    16,
                                    17, 100, 60000, 65536, 70000, 1000000};
-    enum { COUNT = sizeof(sizes) / sizeof(sizes[0]) };
     struct arena arena;
     (void)state;
     arena_init(&arena);
     for (int round = 0; round < 3; round++) {
-        unsigned char *pieces[COUNT * 20];
-        for (size_t i = 0; i < COUNT * 20; i++) {
-            pieces[i] = arena_alloc(&arena, sizes[i % COUNT]);
+        unsigned char *pieces[200];
+        for (size_t i = 0; i < ROWS(pieces); i++) {
+            pieces[i] = arena_alloc(&arena, sizes[i % ROWS(sizes)]);
             assert_int_equal((uintptr_t)pieces[i] % _Alignof(max_align_t), 0);
-            memset(pieces[i], (int)i, sizes[i % COUNT]);
+            memset(pieces[i], (int)i, sizes[i % ROWS(sizes)]);
         }
-        for (size_t i = 0; i < COUNT * 20; i++) {
-            for (size_t j = 0; j < sizes[i % COUNT]; j += 97) {
+        for (size_t i = 0; i < ROWS(pieces); i++) {
+            for (size_t j = 0; j < sizes[i % ROWS(sizes)]; j += 97) {
                 assert_int_equal(pieces[i][j], (unsigned char)i);
             }
         }

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
 static void test_every_name_is_found(void **state)
 {
     (void)state;
@@ -66,53 +68,83 @@ static void test_known_rows(void **state)
     assert_int_equal(field_row(FIELD_backoff)->shape, SHAPE_backoff);
 }
 
-/* The number of rows by the table, and by reading the file once more. */
-static void test_counts(void **state)
-{
-    size_t params = 0;
-    size_t results = 0;
-    size_t members = 0;
-    (void)state;
+/* The rows as they stand in the file, one behind another. */
+static const struct {
+    enum method of;
+    enum field field;
+} param_rows[] = {
 #define METHOD(id, name, role, traits, summary)
-#define PARAM(of, which, need)                                           \
-    assert_int_equal(                                                    \
-        method_row(METHOD_##of)->params[params_of[METHOD_##of]++].field, \
-        FIELD_##which);                                                  \
-    params++;
-#define RESULT(of, text, type, need, doc)                                 \
-    assert_string_equal(                                                  \
-        method_row(METHOD_##of)->results[results_of[METHOD_##of]++].name, \
-        text);                                                            \
-    results++;
-    size_t params_of[METHODS] = {0};
-    size_t results_of[METHODS] = {0};
+#define PARAM(method, field, need) {METHOD_##method, FIELD_##field},
+#define RESULT(method, name, type, need, doc)
 #include "proto/methods.def"
 #undef METHOD
 #undef PARAM
 #undef RESULT
-    for (enum method i = 0; i < METHODS; i++) {
-        assert_int_equal(method_row(i)->params_count, params_of[i]);
-        assert_int_equal(method_row(i)->results_count, results_of[i]);
-        params -= method_row(i)->params_count;
-        results -= method_row(i)->results_count;
-    }
-    size_t members_of[SHAPES] = {0};
+};
+
+static const struct {
+    enum method of;
+    const char *name;
+} result_rows[] = {
+#define METHOD(id, name, role, traits, summary)
+#define PARAM(method, field, need)
+#define RESULT(method, name, type, need, doc) {METHOD_##method, name},
+#include "proto/methods.def"
+#undef METHOD
+#undef PARAM
+#undef RESULT
+};
+
+static const struct {
+    enum shape of;
+    enum field field;
+} member_rows[] = {
 #define SHAPE(id, type, absent)
 #define FIELD(shape, tag, name, type, member, more, doc)
-#define MEMBER(of, which, need)                                         \
-    assert_int_equal(                                                   \
-        shape_row(SHAPE_##of)->members[members_of[SHAPE_##of]++].field, \
-        FIELD_##which);                                                 \
-    members++;
+#define MEMBER(shape, field, need) {SHAPE_##shape, FIELD_##field},
 #include "proto/fields.def"
 #undef SHAPE
 #undef FIELD
 #undef MEMBER
-    for (enum shape i = SHAPE_none + 1; i < SHAPES; i++) {
-        assert_int_equal(shape_row(i)->members_count, members_of[i]);
-        members -= shape_row(i)->members_count;
+};
+
+/* Each method has its own rows, all of them, in their order, and no others. */
+static void test_rows_of_methods(void **state)
+{
+    size_t params[METHODS] = {0};
+    size_t results[METHODS] = {0};
+    (void)state;
+    for (size_t i = 0; i < ROWS(param_rows); i++) {
+        enum method m = param_rows[i].of;
+        assert_true(params[m] < method_row(m)->params_count);
+        assert_int_equal(method_row(m)->params[params[m]++].field,
+                         param_rows[i].field);
     }
-    assert_int_equal(params + results + members, 0);
+    for (size_t i = 0; i < ROWS(result_rows); i++) {
+        enum method m = result_rows[i].of;
+        assert_true(results[m] < method_row(m)->results_count);
+        assert_string_equal(method_row(m)->results[results[m]++].name,
+                            result_rows[i].name);
+    }
+    for (enum method m = 0; m < METHODS; m++) {
+        assert_int_equal(method_row(m)->params_count, params[m]);
+        assert_int_equal(method_row(m)->results_count, results[m]);
+    }
+}
+
+static void test_rows_of_shapes(void **state)
+{
+    size_t members[SHAPES] = {0};
+    (void)state;
+    for (size_t i = 0; i < ROWS(member_rows); i++) {
+        enum shape s = member_rows[i].of;
+        assert_true(members[s] < shape_row(s)->members_count);
+        assert_int_equal(shape_row(s)->members[members[s]++].field,
+                         member_rows[i].field);
+    }
+    for (enum shape s = SHAPE_none + 1; s < SHAPES; s++) {
+        assert_int_equal(shape_row(s)->members_count, members[s]);
+    }
 }
 
 static void check_params(const struct param_row *rows, size_t count,
@@ -278,7 +310,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_name_is_found),
         cmocka_unit_test(test_known_rows),
-        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_rows_of_methods),
+        cmocka_unit_test(test_rows_of_shapes),
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_words),

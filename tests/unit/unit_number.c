@@ -197,7 +197,7 @@ static void assert_number(struct slice text)
     struct slice block = exact(text);
     double expected = strtod(copy, NULL);
     double number = scan_number(block);
-    if (memcmp(&expected, &number, sizeof(number)) != 0) {
+    if (expected != number || signbit(expected) != signbit(number)) {
         fail_msg("%.200s: %a, not %a", copy, number, expected);
     }
     exact_free(block);
