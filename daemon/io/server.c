@@ -98,9 +98,9 @@ static void on_turn(uv_check_t *turn)
     decoder_take(&server->decoder);
     if (is_serving(server)) {
         serve(server);
+        alarm_set(&server->alarm, engine_deadline_us(server->setup.engine));
     }
     flush_all(server);
-    alarm_set(&server->alarm, engine_deadline_us(server->setup.engine));
     if (is_serving(server) && !TAILQ_EMPTY(&server->connections.ready)) {
         uv_idle_start(&server->again, on_again);
     } else {

@@ -89,7 +89,9 @@ static void send_all(struct side *side, const char *bytes, size_t len)
 /* Makes room and reads what is there. */
 static void read_more(struct side *side)
 {
-    memmove(side->in, side->in + side->in_at, side->in_len - side->in_at);
+    if (side->in_at < side->in_len) {
+        memmove(side->in, side->in + side->in_at, side->in_len - side->in_at);
+    }
     side->in_len -= side->in_at;
     side->in_at = 0;
     if (side->in_cap - side->in_len < READ_BYTES) {
