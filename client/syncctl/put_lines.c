@@ -403,7 +403,9 @@ static ssize_t read_more(struct push *push)
     return -1;
 }
 
-static void read_lines(struct push *push)
+/* To its end. Whoever writes into a pipe is often interrupted together with
+ * this process, and the line at the end is half a line then. */
+static void read_lines(struct push *push, struct signals *signals)
 {
     ssize_t got = 0;
     bool more = true;
@@ -412,7 +414,10 @@ static void read_lines(struct push *push)
         more = take_lines(push, false);
     }
     if (more && got == 0) {
-        take_lines(push, true);
+        signals_settle(signals);
+        if (signals->last == 0) {
+            take_lines(push, true);
+        }
     }
     pthread_mutex_lock(&push->lock);
     push->ended = true;
@@ -503,7 +508,7 @@ static int push_all(struct push *push)
     struct progress *progress =
         progress_begin(push->invocation, progress_line, push);
     CHECK(pthread_create(&thread, NULL, sender, push) == 0);
-    read_lines(push);
+    read_lines(push, &signals);
     pthread_join(thread, NULL);
     bool shown = progress != NULL;
     progress_end(progress);

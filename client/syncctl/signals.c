@@ -4,10 +4,15 @@
 #include "client/syncctl/command.h"
 #include "proto/check.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 /* Ends the watching thread; nobody else sends it. */
 #define SIGNAL_END SIGUSR1
+
+/* Sent to the process by itself. The kernel hands out the pending signal of the
+ * smallest number first, so this comes behind all that are watched. */
+#define SIGNAL_SETTLE SIGRTMIN
 
 static void *watch(void *arg)
 {
@@ -17,6 +22,11 @@ static void *watch(void *arg)
         CHECK(sigwait(&signals->watched, &number) == 0);
         if (number == SIGNAL_END) {
             return NULL;
+        }
+        if (number == SIGNAL_SETTLE) {
+            nth--;
+            CHECK(sem_post(&signals->settled) == 0);
+            continue;
         }
         signals->last = number;
         if (nth >= 3) {
@@ -37,13 +47,24 @@ void signals_watch(struct signals *signals,
     sigaddset(&signals->watched, SIGTERM);
     sigaddset(&signals->watched, SIGHUP);
     sigaddset(&signals->watched, SIGNAL_END);
+    sigaddset(&signals->watched, SIGNAL_SETTLE);
+    CHECK(sem_init(&signals->settled, 0, 0) == 0);
     CHECK(pthread_sigmask(SIG_BLOCK, &signals->watched, &signals->before) == 0);
     CHECK(pthread_create(&signals->thread, NULL, watch, signals) == 0);
+}
+
+void signals_settle(struct signals *signals)
+{
+    CHECK(kill(getpid(), SIGNAL_SETTLE) == 0);
+    while (sem_wait(&signals->settled) != 0) {
+        CHECK(errno == EINTR);
+    }
 }
 
 void signals_end(struct signals *signals)
 {
     CHECK(pthread_kill(signals->thread, SIGNAL_END) == 0);
     CHECK(pthread_join(signals->thread, NULL) == 0);
+    sem_destroy(&signals->settled);
     pthread_sigmask(SIG_SETMASK, &signals->before, NULL);
 }

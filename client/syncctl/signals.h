@@ -10,6 +10,7 @@
 #define SYNCCTL_SIGNALS_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 
@@ -19,12 +20,18 @@ struct signals {
     sigset_t before; /* the mask to give back, and to children */
     void (*on_signal)(void *arg, int signal, int nth);
     void *arg;
+    sem_t settled;
     volatile sig_atomic_t last; /* the last signal; 0: none */
 };
 
 void signals_watch(struct signals *signals,
                    void (*on_signal)(void *arg, int signal, int nth),
                    void *arg);
+
+/* Returns when every signal that was sent to the process before has been taken,
+ * its on_signal included. For whoever must tell an input that ended from one
+ * whose writer was interrupted together with this process. */
+void signals_settle(struct signals *signals);
 
 /* Ends the watching. A signal that came last is in signals->last. */
 void signals_end(struct signals *signals);
