@@ -60,6 +60,32 @@ const struct command *command_find(const char *group, const char *name)
     return NULL;
 }
 
+const struct command *command_implied(const char *group)
+{
+    for (size_t i = 0; i < commands_count; i++) {
+        if (commands[i]->implied && same(commands[i]->group, group)) {
+            return commands[i];
+        }
+    }
+    return NULL;
+}
+
+bool command_has_option(const struct command *command, const char *arg)
+{
+    for (size_t i = 0; i < command->options_count; i++) {
+        const struct option_row *row = &command->options[i];
+        size_t len = strlen(row->name);
+        bool is_long = strncmp(arg, "--", 2) == 0 &&
+                       strncmp(arg + 2, row->name, len) == 0 &&
+                       (arg[2 + len] == '\0' || arg[2 + len] == '=');
+        if (is_long ||
+            (row->letter != 0 && arg[0] == '-' && arg[1] == row->letter)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool command_is_group(const char *name)
 {
     return command_find(name, NULL) != NULL;
@@ -71,6 +97,17 @@ const char *command_name(const struct command *command,
     (void)snprintf(name, COMMAND_NAME_BYTES, "%s%s%s",
                    command->group == NULL ? "" : command->group,
                    command->group == NULL ? "" : " ", command->name);
+    return name;
+}
+
+const char *command_synopsis(const struct command *command,
+                             char name[COMMAND_NAME_BYTES])
+{
+    if (!command->implied) {
+        return command_name(command, name);
+    }
+    (void)snprintf(name, COMMAND_NAME_BYTES, "%s [%s]", command->group,
+                   command->name);
     return name;
 }
 

@@ -82,6 +82,9 @@ struct command {
     const struct example_row *examples; /* ended by one without a line */
     const struct status_row *statuses;  /* beside the usual; ended likewise */
     bool standard;                      /* what the group alone means */
+    bool implied;                       /* what the group means before a word
+                                           that is none of its commands:
+                                           `barrier NAME` */
     bool hidden;                        /* for programs: not in help */
 };
 
@@ -117,6 +120,13 @@ extern const struct status_row global_statuses[];
 /* The command of that group (NULL: none) and name, or NULL. */
 const struct command *command_find(const char *group, const char *name);
 
+/* What the group means before a word that is none of its commands; NULL: that
+ * is a mistake. */
+const struct command *command_implied(const char *group);
+
+/* Is `arg` an option of this command, "--name", "--name=..." or "-x"? */
+bool command_has_option(const struct command *command, const char *arg);
+
 /* Is it the name of a group of commands? */
 bool command_is_group(const char *name);
 
@@ -124,6 +134,10 @@ bool command_is_group(const char *name);
 #define COMMAND_NAME_BYTES 64
 const char *command_name(const struct command *command,
                          char name[COMMAND_NAME_BYTES]);
+
+/* The same, with the word that may be left out in brackets. */
+const char *command_synopsis(const struct command *command,
+                             char name[COMMAND_NAME_BYTES]);
 
 /* How many words it takes at least and at most, from `words`. */
 size_t command_words_min(const struct command *command);

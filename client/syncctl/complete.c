@@ -138,12 +138,21 @@ static void step(struct place *place, const char *word)
         }
         place->pending = NULL;
     } else if (word[0] == '-' && word[1] != '\0') {
+        const struct command *implied = command_implied(place->group);
+        if (place->command == NULL && place->group != NULL && implied != NULL &&
+            command_has_option(implied, word)) {
+            place->command = implied;
+        }
         const struct option_row *row = option_of(place->command, word);
         place->pending = row != NULL && row->type != OPTION_FLAG ? row : NULL;
     } else if (place->command != NULL) {
         place->words_count++;
     } else if (place->group != NULL) {
         place->command = command_find(place->group, word);
+        if (place->command == NULL) {
+            place->command = command_implied(place->group);
+            place->words_count = 1;
+        }
     } else if (command_is_group(word)) {
         place->group = word;
     } else {

@@ -24,7 +24,7 @@ const char *help_option(const struct option_row *row,
 void help_print_synopsis(const struct command *command, FILE *to)
 {
     char name[COMMAND_NAME_BYTES];
-    (void)fprintf(to, "syncctl %s%s%s%s", command_name(command, name),
+    (void)fprintf(to, "syncctl %s%s%s%s", command_synopsis(command, name),
                   command->options_count == 0 ? "" : " [OPTION...]",
                   *command->words == '\0' ? "" : " ", command->words);
     if (command->runs != NULL) {
@@ -127,7 +127,8 @@ static void print_summary(const struct command *command, FILE *to)
 {
     char line[COMMAND_NAME_BYTES + 64];
     char name[COMMAND_NAME_BYTES];
-    (void)snprintf(line, sizeof(line), "%s%s%s", command_name(command, name),
+    (void)snprintf(line, sizeof(line), "%s%s%s",
+                   command_synopsis(command, name),
                    *command->words == '\0' ? "" : " ", command->words);
     (void)fprintf(to, "  %-28s  ", line);
     if (strlen(line) > 28) {
@@ -145,6 +146,13 @@ void help_print_group(const char *group, FILE *to)
         }
     }
     char name[COMMAND_NAME_BYTES];
+    const struct command *implied = command_implied(group);
+    if (implied != NULL) {
+        (void)fprintf(to,
+                      "\nThe word \"%s\" may be left out, unless %s is itself "
+                      "one of these commands.\n",
+                      implied->name, implied->words);
+    }
     (void)fprintf(to,
                   "\nAlone it means \"%s\". See syncctl %s COMMAND --help.\n",
                   command_name(command_find(group, NULL), name), group);

@@ -110,7 +110,7 @@ static void command_section(const struct command *command)
 {
     char name[COMMAND_NAME_BYTES];
     printf(".SS \"%s\"\n", command_name(command, name));
-    printf(".PP\n\\fBsyncctl %s\\fR", name);
+    printf(".PP\n\\fBsyncctl %s\\fR", command_synopsis(command, name));
     (void)fputs(command->options_count == 0 ? "" : " [\\fIOPTION\\fR...]",
                 stdout);
     putchar(*command->words == '\0' ? '\n' : ' ');

@@ -141,6 +141,20 @@ static int without_command(int argc, char **argv, int stopped_at)
     return STATUS_USAGE;
 }
 
+/* The command of a group without a word that names it: alone what the group
+ * means, unless the option at `stopped_at` (0: none) is the implied one's. */
+static const struct command *unnamed(const char *group, char **argv,
+                                     int stopped_at)
+{
+    const struct command *standard = command_find(group, NULL);
+    const struct command *implied = command_implied(group);
+    return stopped_at != 0 && implied != NULL &&
+                   !command_has_option(standard, argv[stopped_at]) &&
+                   command_has_option(implied, argv[stopped_at])
+               ? implied
+               : standard;
+}
+
 /* Finds the command and takes its words out of argv. */
 static const struct command *find_command(int *argc, char **argv, int *status)
 {
@@ -167,12 +181,15 @@ static const struct command *find_command(int *argc, char **argv, int *status)
             *status = STATUS_DONE;
             return NULL;
         }
-        return command_find(word, NULL);
+        return unnamed(word, argv, stopped_at);
     }
     const struct command *command = command_find(word, argv[second]);
     if (command == NULL) {
-        suggest_command(word, argv[second]);
-        return NULL;
+        command = command_implied(word);
+        if (command == NULL) {
+            suggest_command(word, argv[second]);
+        }
+        return command;
     }
     *argc = drop(*argc, argv, second);
     return command;
