@@ -2,6 +2,7 @@
 #include "client/syncctl/ask.h"
 #include "client/syncctl/duration.h"
 #include "client/syncctl/fields.h"
+#include "client/syncctl/queue_table.h"
 #include "client/syncctl/say.h"
 #include "client/syncctl/table.h"
 #include "proto/scan.h"
@@ -26,67 +27,13 @@ static int ask_queue(const struct invocation *invocation, const char *method,
     return ask_once(invocation, ASK_NO_GRACE, method, params, result);
 }
 
-static const char *condition(struct slice queue)
-{
-    bool paused = fields_flag(queue, "paused");
-    bool closed = fields_flag(queue, "closed");
-    return paused && closed ? "paused, closed"
-           : paused         ? "paused"
-           : closed         ? "closed"
-                            : "open";
-}
-
-/* A bound, or "-" for none. */
-static void bound_cell(struct table *table, int64_t bound)
-{
-    if (bound == 0) {
-        table_cell(table, "-");
-    } else {
-        table_cell(table, "%lld", (long long)bound);
-    }
-}
-
-static void list_line(struct table *table, struct slice queue)
-{
-    static const char *const counts[] = {"counts.ready", "counts.running",
-                                         "counts.delayed", "counts.held"};
-    struct arena arena;
-    arena_init(&arena);
-    table_line(table);
-    table_cell_slice(table, fields_text(queue, "queue", &arena));
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        table_cell(table, "%lld", (long long)fields_integer(queue, counts[i]));
-    }
-    int64_t dead = fields_integer(queue, "counts.dead");
-    table_cell(table, "%lld", (long long)dead);
-    if (dead > 0) {
-        table_alarm(table);
-    }
-    bound_cell(table, fields_integer(queue, "capacity"));
-    table_cell(table, "%.1f", fields_number(queue, "rates.put"));
-    table_cell(table, "%.1f", fields_number(queue, "rates.done"));
-    table_cell(table, "%s", condition(queue));
-    arena_fini(&arena);
-}
-
-static struct table *list_table(void)
-{
-    static const struct table_column columns[] = {
-        {"QUEUE", false, false},   {"READY", true, false},
-        {"RUNNING", true, false},  {"DELAYED", true, false},
-        {"HELD", true, false},     {"DEAD", true, false},
-        {"CAPACITY", true, false}, {"PUT/S", true, false},
-        {"DONE/S", true, false},   {"STATE", false, false}};
-    return table_new(columns, sizeof(columns) / sizeof(columns[0]));
-}
-
 /* Adds a page to the table, or to the JSON array. */
 static void list_page(struct slice page, struct table *table, struct out *json)
 {
     struct scan_members queues = scan_members(fields_get(page, "queues"), 1);
     while (scan_next(&queues)) {
         if (table != NULL) {
-            list_line(table, queues.value);
+            queue_table_line(table, queues.value);
         } else {
             write_json(json, queues.value);
         }
@@ -142,7 +89,7 @@ static int list_run(struct invocation *invocation)
     if (status != STATUS_DONE) {
         return status;
     }
-    struct table *table = invocation->json ? NULL : list_table();
+    struct table *table = invocation->json ? NULL : queue_table_new();
     write_begin_array(&json);
     status = list_all(invocation, s, table, &json);
     write_end_array(&json);
@@ -235,7 +182,7 @@ static void show(struct slice queue)
     table_line(table);
     table_cell(table, "queue");
     table_cell_slice(table, fields_text(queue, "queue", &arena));
-    TABLE_PAIR(table, "state", "%s", condition(queue));
+    TABLE_PAIR(table, "state", "%s", queue_condition(queue));
     show_counts(table, queue);
     table_line(table);
     table_cell(table, "order");

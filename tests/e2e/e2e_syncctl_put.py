@@ -1,18 +1,13 @@
 #!/usr/bin/env python3
 """syncctl put and join: bodies, many lines, a full queue, a terminal."""
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
 import subprocess
-import termios
-import time
 
 import harness
 import syncctl_case
+import terminal_case
 
 
 def lines_of(numbers):
@@ -314,42 +309,8 @@ class Wait(syncctl_case.SyncctlCase):
         self.assertEqual(self.ctl("job", "wait", "1").out, "fine\n")
 
 
-class Terminal(syncctl_case.SyncctlCase):
+class Terminal(terminal_case.TerminalCase):
     """The progress line, on a real terminal."""
-
-    def open_terminal(self, columns=80):
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ,
-                    struct.pack("HHHH", 24, columns, 0, 0))
-        self.addCleanup(os.close, master)
-        self.master = master
-        self.seen = ""
-        return slave
-
-    def read_terminal(self, seconds):
-        if select.select([self.master], [], [], seconds)[0]:
-            try:
-                self.seen += os.read(self.master, 65536).decode()
-            except OSError:  # nobody has the other end any more
-                return False
-        return True
-
-    def wait_seen(self, text):
-        limit = time.monotonic() + harness.PATIENCE
-        while text not in self.seen:
-            self.assertLess(time.monotonic(), limit, self.seen)
-            self.assertTrue(self.read_terminal(1), self.seen)
-
-    def on_terminal(self, *args, env=None, **options):
-        slave = self.open_terminal()
-        env = {"TERM": "xterm", **(env or {})}
-        process = self.start(*args, stderr=slave, env=env, **options)
-        os.close(slave)
-        return process
-
-    def read_rest(self):
-        while self.read_terminal(harness.PATIENCE):
-            pass
 
     def test_put_tells_that_the_queue_is_full_and_nobody_consumes(self):
         self.ctl("queue", "set", "q", "--capacity", "4")
