@@ -152,37 +152,68 @@ static enum reach check_peer(int fd, const char *path, struct fault *why)
     return REACH_WRONG;
 }
 
-/* The group that may use the socket, or the directory that hides it. */
-static void name_group(const char *path, char *name, size_t name_cap)
+/* A user's or group's name, or its number if it has none. */
+static void name_entry(char *name, size_t name_cap, const char *found,
+                       unsigned number)
+{
+    if (found != NULL) {
+        (void)snprintf(name, name_cap, "%s", found);
+    } else {
+        (void)snprintf(name, name_cap, "%u", number);
+    }
+}
+
+/* Whom the socket, or the directory that hides it, is for: a group that one can
+ * join, or its owner alone (false). What cannot be looked at is taken for the
+ * service's. */
+static bool name_admitted(const char *path, char *name, size_t name_cap)
 {
     struct stat st;
     const char *slash = strrchr(path, '/');
     char *parent =
         mem_strndup(path, slash == NULL ? 0 : (size_t)(slash - path));
+    bool is_socket = stat(path, &st) == 0;
+    bool known = is_socket || stat(parent, &st) == 0;
+    mem_free(parent);
     (void)snprintf(name, name_cap, "%s", SERVICE_USER);
-    if (stat(path, &st) == 0 || stat(parent, &st) == 0) {
+    if (!known) {
+        return true;
+    }
+    /* To connect takes writing to the socket, and passing the directory. */
+    bool joinable = (st.st_mode & (is_socket ? S_IWGRP : S_IXGRP)) != 0;
+    char *buffer = mem_alloc(ENTRY_BYTES);
+    if (joinable) {
         struct group entry;
         struct group *found = NULL;
-        char *buffer = mem_alloc(ENTRY_BYTES);
-        (void)snprintf(name, name_cap, "%u", (unsigned)st.st_gid);
-        if (getgrgid_r(st.st_gid, &entry, buffer, ENTRY_BYTES, &found) == 0 &&
-            found != NULL) {
-            (void)snprintf(name, name_cap, "%s", found->gr_name);
-        }
-        mem_free(buffer);
+        (void)getgrgid_r(st.st_gid, &entry, buffer, ENTRY_BYTES, &found);
+        name_entry(name, name_cap, found == NULL ? NULL : found->gr_name,
+                   st.st_gid);
+    } else {
+        struct passwd entry;
+        struct passwd *found = NULL;
+        (void)getpwuid_r(st.st_uid, &entry, buffer, ENTRY_BYTES, &found);
+        name_entry(name, name_cap, found == NULL ? NULL : found->pw_name,
+                   st.st_uid);
     }
-    mem_free(parent);
+    mem_free(buffer);
+    return joinable;
 }
 
 static void explain_denied(const char *path, struct fault *why)
 {
-    char group[64];
-    name_group(path, group, sizeof(group));
-    fault_set(why, SYNCD_E_PERMISSION,
-              "not allowed to use %s: it is for the group %s; join it with "
-              "`sudo usermod -aG %s \"$USER\"` and log in again, or start a "
-              "daemon of your own with `syncd &`",
-              path, group, group);
+    char name[64];
+    if (name_admitted(path, name, sizeof(name))) {
+        fault_set(why, SYNCD_E_PERMISSION,
+                  "not allowed to use %s: it is for the group %s; join it with "
+                  "`sudo usermod -aG %s \"$USER\"` and log in again, or start "
+                  "a daemon of your own with `syncd &`",
+                  path, name, name);
+    } else {
+        fault_set(why, SYNCD_E_PERMISSION,
+                  "not allowed to use %s: it is for the user %s alone; start a "
+                  "daemon of your own with `syncd &`",
+                  path, name);
+    }
 }
 
 /* Why a connect failed, and whether it may work later. */

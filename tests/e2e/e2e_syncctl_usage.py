@@ -330,10 +330,16 @@ class Statuses(syncctl_case.SyncctlCase):
              binary, "--version"], capture_output=True)
         if reachable.returncode != 0:
             self.skipTest("another user cannot run the binary here")
-        ran = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-             binary, "ping"], capture_output=True, env=self.environment())
-        self.assertEqual(ran.returncode, 77, ran.stderr)
+        # A group that may is one to join; the owner's group otherwise is not.
+        for mode, says in ((0o600, "for the user root alone"),
+                           (0o660, "for the group root; join it")):
+            os.chmod(self.syncd.socket_path, mode)
+            ran = subprocess.run(
+                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                 binary, "ping"], capture_output=True, text=True,
+                env=self.environment())
+            self.assertEqual(ran.returncode, 77, ran.stderr)
+            self.assertIn(says, ran.stderr)
 
     def test_would_wait_is_75_and_timed_out_124(self):
         self.ctl("queue", "set", "q", "--capacity", "1")

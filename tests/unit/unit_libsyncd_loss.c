@@ -530,14 +530,24 @@ static int as_nobody(int (*body)(const char *path), const char *path)
     return WEXITSTATUS(status);
 }
 
-static int is_denied(const char *path)
+static int is_denied_saying(const char *path, const char *says)
 {
     struct syncd_options options = {.socket = path};
     struct syncd *s = NULL;
     bool right = syncd_open(&options, &s) == SYNCD_E_PERMISSION &&
-                 strstr(syncd_error_text(), "usermod -aG ") != NULL &&
+                 strstr(syncd_error_text(), says) != NULL &&
                  strstr(syncd_error_text(), path) != NULL;
     return right ? 0 : 1;
+}
+
+static int is_for_a_group(const char *path)
+{
+    return is_denied_saying(path, "usermod -aG ");
+}
+
+static int is_for_its_owner(const char *path)
+{
+    return is_denied_saying(path, " alone; start a daemon of your own");
 }
 
 static void test_denied(void **state)
@@ -545,14 +555,21 @@ static void test_denied(void **state)
     (void)state;
     struct peer peer;
     peer_init(&peer);
-    assert_int_equal(chmod(peer.path, 0), 0);
+    assert_int_equal(chmod(peer.path, 0060), 0);
     assert_int_equal(chmod(peer.dir, 0755), 0);
     bool root = geteuid() == 0;
-    assert_int_equal(
-        root ? as_nobody(is_denied, peer.path) : is_denied(peer.path), 0);
+    assert_int_equal(root ? as_nobody(is_for_a_group, peer.path)
+                          : is_for_a_group(peer.path),
+                     0);
+    assert_int_equal(chmod(peer.path, 0), 0);
+    assert_int_equal(root ? as_nobody(is_for_its_owner, peer.path)
+                          : is_for_its_owner(peer.path),
+                     0);
     if (root) { /* the directory hides it */
         assert_int_equal(chmod(peer.dir, 0700), 0);
-        assert_int_equal(as_nobody(is_denied, peer.path), 0);
+        assert_int_equal(as_nobody(is_for_its_owner, peer.path), 0);
+        assert_int_equal(chmod(peer.dir, 0710), 0);
+        assert_int_equal(as_nobody(is_for_a_group, peer.path), 0);
     }
     peer_fini(&peer);
 }
