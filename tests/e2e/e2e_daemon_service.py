@@ -156,13 +156,13 @@ class Units(harness.TestCase):
     def units(self, folder):
         made = []
         for name in ("syncd.service", "syncd.socket"):
-            template = os.path.join(self.TOP, "systemd", folder, name)
-            if name.endswith(".service"):
-                template += ".in"
+            template = os.path.join(self.TOP, "systemd", folder,
+                                    name + ".in")
             with open(template) as file:
                 text = file.read().replace(
                     "@CMAKE_INSTALL_FULL_BINDIR@",
-                    os.path.abspath(harness.BIN))
+                    os.path.abspath(harness.BIN)).replace(
+                    "@SYNCD_MANUAL@", "man:syncd(8)")
             self.assertNotIn("@", re.sub(r"SystemCallFilter=.*", "", text))
             os.makedirs(self.path("units", folder), exist_ok=True)
             made.append(self.write(os.path.join("units", folder, name), text))
