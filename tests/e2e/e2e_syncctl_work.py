@@ -275,9 +275,19 @@ class Outputs(WorkCase):
                               ["b1", "b2", "a1", "a2"]))
 
     def test_line_buffer_mixes(self):
-        lines = self.turns("--line-buffer")
-        self.assertEqual(lines[:2], ["a1", "b1"])
-        self.assertEqual(sorted(lines[2:]), ["a2", "b2"])
+        """Each line is out before the next one is written: of lines that two
+        commands wrote before the worker looked, either may come first."""
+        self.fifo("a")
+        self.fifo("b")
+        self.put("a", "b")
+        worker = self.start(
+            "work", "q", "--until-empty", "-j", "2", "--line-buffer", "--",
+            "sh", "-c", "for n in 1 2; do read x < $T/$1; echo $1$n; done",
+            "sh", "{}")
+        for line in ("a1", "b1", "b2", "a2"):
+            self.open_fifo(line[0])
+            self.assertEqual(worker.stdout.readline().decode(), line + "\n")
+        self.finish(worker)
 
     def test_much_output_of_several(self):
         self.put("a", "b", "c")
