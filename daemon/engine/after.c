@@ -19,6 +19,7 @@ void after_begin(struct engine *engine, struct job *job)
         if (!event->set) {
             after->event = event;
             TAILQ_INSERT_TAIL(&event->jobs, after, of_event);
+            event->jobs_count++;
             extra->after_left++;
         }
     }
@@ -29,6 +30,7 @@ static void leave(struct engine *engine, struct after *after)
     struct event_object *event = after->event;
     if (event != NULL) {
         TAILQ_REMOVE(&event->jobs, after, of_event);
+        event->jobs_count--;
         after->event = NULL;
         after->job->extra->after_left--;
         event_left(engine, event);
@@ -56,6 +58,7 @@ void after_event_set(struct engine *engine, struct event_object *event)
     while ((after = TAILQ_FIRST(&event->jobs)) != NULL) {
         struct job *job = after->job;
         TAILQ_REMOVE(&event->jobs, after, of_event);
+        event->jobs_count--;
         after->event = NULL;
         job->extra->after_left--;
         job_unheld(engine, job);

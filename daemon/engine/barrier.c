@@ -281,7 +281,8 @@ void method_barrier_wait(struct engine *engine, struct session *session,
         refuse_param(engine, "parties", "`parties` must be at least 1");
         return;
     }
-    if (names_full(engine, &engine->barriers, "barriers")) {
+    if (barrier_find(engine, request->barrier) == NULL &&
+        names_full(engine, &engine->barriers, "barriers")) {
         return;
     }
     struct barrier *barrier = barrier_use(engine, request->barrier);
@@ -356,7 +357,8 @@ void method_barrier_abort(struct engine *engine, struct session *session,
                           const struct request *request)
 {
     (void)session;
-    if (names_full(engine, &engine->barriers, "barriers")) {
+    if (barrier_find(engine, request->barrier) == NULL &&
+        names_full(engine, &engine->barriers, "barriers")) {
         return;
     }
     break_barrier(engine, barrier_use(engine, request->barrier), "aborted");
@@ -366,6 +368,22 @@ void method_barrier_abort(struct engine *engine, struct session *session,
 static bool is_listed(const struct named *named)
 {
     return !CONTAINER_OF(named, const struct barrier, named)->unused;
+}
+
+/* The rounds whose action is under way. */
+static void write_acting(const struct barrier *barrier, struct out *out)
+{
+    const struct round *round;
+    write_key(out, SLICE("acting"));
+    write_begin_array(out);
+    TAILQ_FOREACH (round, &barrier->passing, entry) {
+        write_begin_object(out);
+        WRITE(out, integer, "generation", (int64_t)round->generation);
+        session_write(out, round->actor);
+        WRITE(out, integer, "waiters", (int64_t)round->waiters.count);
+        write_end_object(out);
+    }
+    write_end_array(out);
 }
 
 static void write_object(const struct engine *engine, struct out *out,
@@ -389,6 +407,7 @@ static void write_object(const struct engine *engine, struct out *out,
         WRITE(out, string, "reason", slice_of(barrier->broken));
     }
     WRITE(out, integer, "generation", (int64_t)barrier->generation);
+    write_acting(barrier, out);
     waiters_write(engine, out, waiters);
     write_end_object(out);
 }

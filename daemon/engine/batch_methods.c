@@ -1,145 +1,9 @@
-/* The methods of batches, and how a stage passes. */
+/* The methods of batches, but for batch.wait. */
 #include "daemon/engine/core.h"
 
 #include <stdio.h>
 
-static bool is_over(const struct batch_object *batch)
-{
-    return batch->passed == batch->stages_count;
-}
-
-/* A job that broke it: dead, in a stage that has not passed. NULL: whole. */
-static const struct job *broken_by(const struct batch_object *batch)
-{
-    for (size_t i = batch->passed; !batch->goes_on && i < batch->stages_count;
-         i++) {
-        const struct job_extra *extra = TAILQ_FIRST(&batch->stages[i].dead);
-        if (extra != NULL) {
-            return extra->job;
-        }
-    }
-    return NULL;
-}
-
-static struct slice state_of(const struct batch_object *batch)
-{
-    if (batch->cancelled) {
-        return SLICE("cancelled");
-    }
-    if (is_over(batch)) {
-        return SLICE("done");
-    }
-    if (broken_by(batch) != NULL) {
-        return SLICE("broken");
-    }
-    return batch->sealed ? SLICE("running") : SLICE("unsealed");
-}
-
-/* The open stage's jobs have all arrived: on to the next. */
-static bool pass(struct engine *engine, struct batch_object *batch)
-{
-    if (!batch->sealed || batch->cancelled || is_over(batch)) {
-        return false;
-    }
-    struct stage *stage = &batch->stages[batch->passed];
-    if (stage->open > 0 || (stage->dead_count > 0 && !batch->goes_on)) {
-        return false;
-    }
-    struct slice event = stage_event(stage);
-    event_set(engine, event);
-    mem_free((void *)event.at);
-    batch->passed++;
-    batch_changed(engine, batch);
-    if (!is_over(batch)) {
-        struct stage *next = &batch->stages[batch->passed];
-        next->released_in = change_batch_open(engine);
-        sweep_release(engine, next);
-    }
-    return true;
-}
-
-/* A batch.wait: `passed` when the stage it asks for is behind. */
-static void write_wait(struct out *out, const struct batch_object *batch,
-                       size_t stages)
-{
-    write_begin_object(out);
-    WRITE(out, flag, "passed", batch->passed >= stages);
-    WRITE(out, string, "state", state_of(batch));
-    write_end_object(out);
-}
-
-static void complain_broken(struct complaint *why, struct out *data,
-                            const struct batch_object *batch)
-{
-    const struct job *job = broken_by(batch);
-    out_init(data);
-    if (job == NULL) {
-        complain(why, ERROR_broken, "the batch was cancelled");
-        out_bytes(data, SLICE("\"reason\":\"cancelled\""));
-    } else {
-        complain(why, ERROR_broken,
-                 "job %llu of the batch is dead: batch.retry lets it be tried "
-                 "again, job.cancel goes on without it",
-                 (unsigned long long)job->id);
-        out_bytes(data, SLICE("\"reason\":\"a job is dead\""));
-        WRITE(data, integer, "job", (int64_t)job->id);
-        if (job->extra->error.at != NULL) {
-            WRITE(data, json, "error", job->extra->error);
-        }
-    }
-    why->data = (struct slice){data->at, data->len};
-}
-
-static bool is_hopeless(const struct batch_object *batch)
-{
-    return batch->cancelled || (!is_over(batch) && broken_by(batch) != NULL);
-}
-
-/* Answers it if there is something to say. */
-static bool answer_waiter(struct engine *engine, struct batch_object *batch,
-                          struct waiter *waiter)
-{
-    if (batch->passed >= waiter->u.batch.stages) {
-        write_wait(waiter_begin(engine, waiter), batch, waiter->u.batch.stages);
-        waiter_reply(engine, waiter, change_batch_seen(engine));
-        return true;
-    }
-    if (is_hopeless(batch)) {
-        struct complaint why;
-        struct out data;
-        complain_broken(&why, &data, batch);
-        waiter_refuse_with(engine, waiter, &why);
-        out_fini(&data);
-        return true;
-    }
-    return false;
-}
-
-void batches_settle(struct engine *engine)
-{
-    struct batch_object *batch;
-    while ((batch = TAILQ_FIRST(&engine->batches_touched)) != NULL) {
-        TAILQ_REMOVE(&engine->batches_touched, batch, of_touched);
-        batch->touched = false;
-        while (pass(engine, batch)) {
-        }
-        struct waiter_link *link, *next;
-        TAILQ_FOREACH_SAFE (link, &batch->waiters.line, entry, next) {
-            (void)answer_waiter(engine, batch, link->waiter);
-        }
-    }
-}
-
-void batch_answer_timeout(struct engine *engine, struct waiter *take_waiter)
-{
-    write_wait(waiter_begin(engine, take_waiter), take_waiter->u.batch.batch,
-               take_waiter->u.batch.stages);
-    waiter_reply(engine, take_waiter, 0);
-}
-
-/* The batch named, or NULL: refused. */
-static struct batch_object *batch_wanted(struct engine *engine,
-                                         struct slice name)
+struct batch_object *batch_wanted(struct engine *engine, struct slice name)
 {
     struct batch_object *batch = batch_find(engine, name);
     if (batch == NULL) {
@@ -150,8 +14,8 @@ static struct batch_object *batch_wanted(struct engine *engine,
     return batch;
 }
 
-static struct stage *stage_named(const struct batch_object *batch,
-                                 struct slice name)
+struct stage *batch_stage_named(const struct batch_object *batch,
+                                struct slice name)
 {
     for (size_t i = 0; i < batch->stages_count; i++) {
         if (slice_equal(batch->stages[i].name, name)) {
@@ -161,41 +25,59 @@ static struct stage *stage_named(const struct batch_object *batch,
     return NULL;
 }
 
-static void refuse_no_stage(struct engine *engine,
-                            const struct batch_object *batch, struct slice name)
+void refuse_no_stage(struct engine *engine, const struct batch_object *batch,
+                     struct slice name)
 {
     refuse(engine, ERROR_not_found, "%.*s has no stage %.*s",
            (int)batch->named.name.len, batch->named.name.at, (int)name.len,
            name.at);
 }
 
-/* The stage of the batch's job that this session works on (the one named by
- * `from`, or any it has leased); NULL: none. */
-static const struct stage *stage_of_lease(const struct engine *engine,
-                                          const struct request *request,
-                                          const struct batch_object *batch)
+/* The stage of a job, if it is a party of this batch; NULL: it is not. */
+static const struct stage *stage_in(const struct batch_object *batch,
+                                    const struct job *job)
 {
-    const struct session *session = engine->current.session;
-    if (request->from.id != 0) {
-        const struct job *job = job_find(engine, request->from.id);
-        return job != NULL && job->lease != NULL &&
-                       job->lease->token == request->from.token &&
-                       job->extra != NULL && job->extra->stage != NULL &&
-                       job->extra->stage->batch == batch
-                   ? job->extra->stage
-                   : NULL;
-    }
+    const struct stage *stage = job->extra == NULL ? NULL : job->extra->stage;
+    return stage != NULL && stage->batch == batch ? stage : NULL;
+}
+
+/* The earliest stage of the batch's jobs that this session works on; NULL:
+ * none. */
+static const struct stage *stage_of_leases(const struct session *session,
+                                           const struct batch_object *batch)
+{
     const struct stage *first = NULL;
     const struct lease *lease;
     TAILQ_FOREACH (lease, &session->leases, of_session) {
-        const struct job_extra *extra = lease->job->extra;
-        if (extra != NULL && extra->stage != NULL &&
-            extra->stage->batch == batch &&
-            (first == NULL || extra->stage->index < first->index)) {
-            first = extra->stage;
+        const struct stage *stage = stage_in(batch, lease->job);
+        if (stage != NULL && (first == NULL || stage->index < first->index)) {
+            first = stage;
         }
     }
     return first;
+}
+
+/* The stage that this request adds from; *from is NULL: it comes from outside.
+ * False: it names a lease that is over, and was refused. */
+static bool stage_from(struct engine *engine, const struct request *request,
+                       const struct batch_object *batch,
+                       const struct stage **from)
+{
+    if (request->from.id == 0) {
+        *from = stage_of_leases(engine->current.session, batch);
+        return true;
+    }
+    const struct job *job = job_leased(engine, engine->current.session,
+                                       request->from.id, request->from.token);
+    if (job == NULL) {
+        refuse(engine, ERROR_stale_token,
+               "the job %llu named by `from` is not leased under this token "
+               "any more: whoever has it now adds what is to be added",
+               (unsigned long long)request->from.id);
+        return false;
+    }
+    *from = stage_in(batch, job);
+    return true;
 }
 
 struct stage *batch_stage_wanted(struct engine *engine,
@@ -205,12 +87,15 @@ struct stage *batch_stage_wanted(struct engine *engine,
     if (batch == NULL) {
         return NULL;
     }
-    struct stage *stage = stage_named(batch, request->stage);
+    struct stage *stage = batch_stage_named(batch, request->stage);
     if (stage == NULL) {
         refuse_no_stage(engine, batch, request->stage);
         return NULL;
     }
-    const struct stage *from = stage_of_lease(engine, request, batch);
+    const struct stage *from = NULL;
+    if (!stage_from(engine, request, batch, &from)) {
+        return NULL;
+    }
     *inside = from != NULL && from->index <= stage->index;
     if (!stage_admits(stage, *inside)) {
         refuse_stage(engine, stage);
@@ -230,7 +115,27 @@ void refuse_stage(struct engine *engine, const struct stage *stage)
                                           : "it is sealed");
 }
 
-static bool check_stages(struct engine *engine, struct slices stages)
+/* Can its event be told from those of others, and be named at all? */
+static bool check_stage(struct engine *engine, struct slice batch,
+                        struct slice stage)
+{
+    if (memchr(stage.at, '/', stage.len) != NULL) {
+        refuse_param(engine, "stages", "the name of a stage has no slash");
+        return false;
+    }
+    size_t len = strlen("batch//") + batch.len + stage.len;
+    if (len > NAME_BYTES_MAX) {
+        refuse_param(engine, "stages",
+                     "the event batch/BATCH/STAGE would have a name of %zu "
+                     "bytes, more than %d: give shorter names",
+                     len, NAME_BYTES_MAX);
+        return false;
+    }
+    return true;
+}
+
+static bool check_stages(struct engine *engine, struct slice batch,
+                         struct slices stages)
 {
     if (stages.count > STAGES_MAX) {
         refuse_param(engine, "stages", "a batch has at most %d stages",
@@ -238,6 +143,9 @@ static bool check_stages(struct engine *engine, struct slices stages)
         return false;
     }
     for (size_t i = 0; i < stages.count; i++) {
+        if (!check_stage(engine, batch, stages.at[i])) {
+            return false;
+        }
         for (size_t j = 0; j < i; j++) {
             if (slice_equal(stages.at[i], stages.at[j])) {
                 refuse_param(engine, "stages", "two stages have one name");
@@ -272,15 +180,43 @@ static void answer_name(struct engine *engine, const struct batch_object *batch)
     answer_end(engine, change_batch_seen(engine));
 }
 
+/* A name that no batch has yet: b1, b2, ... */
+#define MADE_NAME_BYTES 32
+static struct slice make_name(struct engine *engine, uint64_t *id,
+                              char room[MADE_NAME_BYTES])
+{
+    do {
+        *id = next_object_id(engine);
+        (void)snprintf(room, MADE_NAME_BYTES, "b%llu", (unsigned long long)*id);
+    } while (batch_find(engine, slice_of(room)) != NULL);
+    return slice_of(room);
+}
+
+static struct batch_object *create(struct engine *engine,
+                                   const struct request *request)
+{
+    uint64_t id;
+    char room[MADE_NAME_BYTES];
+    struct slice name = request->batch;
+    if (name.at == NULL) {
+        name = make_name(engine, &id, room);
+    } else {
+        id = next_object_id(engine);
+    }
+    struct batch_object *batch = batch_new(engine, id, name, request->stages);
+    batch->goes_on = request->on_failure == FAILURE_CONTINUE;
+    batch_changed(engine, batch);
+    return batch;
+}
+
 void method_batch_create(struct engine *engine, struct session *session,
                          const struct request *request)
 {
     (void)session;
-    char room[32];
     struct slice name = request->batch;
     struct batch_object *batch =
         name.at == NULL ? NULL : batch_find(engine, name);
-    if (!check_stages(engine, request->stages)) {
+    if (!check_stages(engine, name, request->stages)) {
         return;
     }
     if (batch != NULL && !same_stages(batch, request)) {
@@ -293,19 +229,7 @@ void method_batch_create(struct engine *engine, struct session *session,
         if (names_full(engine, &engine->batches, "batches")) {
             return;
         }
-        uint64_t id = next_object_id(engine);
-        if (name.at == NULL) {
-            (void)snprintf(room, sizeof(room), "b%llu", (unsigned long long)id);
-            name = slice_of(room);
-            if (batch_find(engine, name) != NULL) {
-                refuse(engine, ERROR_conflict,
-                       "%s is taken: name the batch yourself", room);
-                return;
-            }
-        }
-        batch = batch_new(engine, id, name, request->stages);
-        batch->goes_on = request->on_failure == FAILURE_CONTINUE;
-        batch_changed(engine, batch);
+        batch = create(engine, request);
     }
     answer_name(engine, batch);
 }
@@ -336,44 +260,6 @@ void method_batch_seal(struct engine *engine, struct session *session,
     answer_batch(engine, batch);
 }
 
-void method_batch_wait(struct engine *engine, struct session *session,
-                       const struct request *request)
-{
-    (void)session;
-    struct batch_object *batch = batch_wanted(engine, request->batch);
-    if (batch == NULL) {
-        return;
-    }
-    size_t stages = batch->stages_count;
-    if (request->stage.at != NULL) {
-        const struct stage *stage = stage_named(batch, request->stage);
-        if (stage == NULL) {
-            refuse_no_stage(engine, batch, request->stage);
-            return;
-        }
-        stages = stage->index + 1;
-    }
-    if (batch->passed < stages && is_hopeless(batch)) {
-        struct complaint why;
-        struct out data;
-        complain_broken(&why, &data, batch);
-        reply_error(engine, &engine->current.to, &why);
-        out_fini(&data);
-        return;
-    }
-    if (batch->passed >= stages || request->timeout_us == 0) {
-        write_wait(answer_begin(engine), batch, stages);
-        answer_end(engine, change_batch_seen(engine));
-        return;
-    }
-    struct waiter *waiter =
-        waiter_new(engine, WAITER_BATCH, 1, request->timeout_us);
-    if (waiter != NULL) {
-        waiter->u.batch = (struct wait_batch){.batch = batch, .stages = stages};
-        waiter_join_line(waiter, &batch->waiters);
-    }
-}
-
 static void write_stage(struct out *out, const struct stage *stage)
 {
     write_begin_object(out);
@@ -395,10 +281,10 @@ static void batch_write(const struct engine *engine, struct out *out,
 {
     const struct batch_object *batch =
         CONTAINER_OF(named, const struct batch_object, named);
-    const struct job *job = broken_by(batch);
+    const struct job *job = batch_broken_by(batch);
     write_begin_object(out);
     WRITE(out, string, "batch", named->name);
-    WRITE(out, string, "state", state_of(batch));
+    WRITE(out, string, "state", batch_state(batch));
     WRITE(out, flag, "sealed", batch->sealed);
     WRITE(out, string, "on_failure",
           batch->goes_on ? SLICE("continue") : SLICE("break"));
@@ -442,7 +328,7 @@ void method_batch_cancel(struct engine *engine, struct session *session,
     if (batch == NULL) {
         return;
     }
-    if (is_over(batch)) {
+    if (batch_is_over(batch)) {
         refuse(engine, ERROR_conflict, "%.*s is done already",
                (int)request->batch.len, request->batch.at);
         return;
@@ -491,15 +377,26 @@ void method_batch_delete(struct engine *engine, struct session *session,
     waiter_refuse_all(engine, &batch->waiters, ERROR_not_found,
                       "the batch was deleted");
     for (size_t i = 0; i < batch->passed; i++) {
-        struct slice event = stage_event(&batch->stages[i]);
-        event_clear(engine, event);
-        mem_free((void *)event.at);
+        stage_event_clear(engine, &batch->stages[i]);
     }
     batch_free(engine, batch);
     struct out *out = answer_begin(engine);
     write_begin_object(out);
     write_end_object(out);
     answer_end(engine, change_batch_seen(engine));
+}
+
+void batches_loaded(struct engine *engine)
+{
+    struct batch_object *batch, *next;
+    HASH_ITER (by_id, engine->batches_by_id, batch, next) {
+        if (batch->cancelled) {
+            sweep_batch_resume(engine, batch);
+        } else {
+            batch_touch(engine, batch);
+        }
+    }
+    batches_settle(engine);
 }
 
 void batches_free_all(struct engine *engine)

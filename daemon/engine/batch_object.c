@@ -1,5 +1,5 @@
 /*
- * Batches and their stages. The methods are in batch_methods.c.
+ * Batches, their stages and the parties of those.
  */
 #include "daemon/engine/batch_object.h"
 
@@ -145,6 +145,9 @@ static bool load_stages(struct engine *engine, const struct row_batch *row)
     batch->cancelled = row->cancelled != 0;
     batch->passed = row->passed;
     batch->saved.on_disk = true;
+    for (size_t i = 0; i < batch->passed; i++) {
+        stage_event_set(engine, &batch->stages[i]);
+    }
     return true;
 }
 
@@ -156,7 +159,7 @@ bool batch_load(struct engine *engine, const struct row_batch *row)
            batch_of_id(engine, row->id) == NULL && load_stages(engine, row);
 }
 
-struct slice stage_event(const struct stage *stage)
+static struct out stage_event(const struct stage *stage)
 {
     struct out out;
     out_init(&out);
@@ -164,7 +167,21 @@ struct slice stage_event(const struct stage *stage)
     out_bytes(&out, stage->batch->named.name);
     out_byte(&out, '/');
     out_bytes(&out, stage->name);
-    return (struct slice){out.at, out.len};
+    return out;
+}
+
+void stage_event_set(struct engine *engine, const struct stage *stage)
+{
+    struct out name = stage_event(stage);
+    event_set_told(engine, (struct slice){name.at, name.len});
+    out_fini(&name);
+}
+
+void stage_event_clear(struct engine *engine, const struct stage *stage)
+{
+    struct out name = stage_event(stage);
+    event_clear(engine, (struct slice){name.at, name.len});
+    out_fini(&name);
 }
 
 bool stage_is_held(const struct stage *stage)

@@ -1,5 +1,6 @@
 /*
- * A batch: jobs in stages, each stage a barrier and an event.
+ * A batch: jobs in stages, each stage a barrier and an event. The methods are
+ * in batch_methods.c; how stages pass, and batch.wait, in batch_pass.c.
  *
  * A job of the stage that is open now is like any other; one of a later stage
  * is held. When the batch is sealed and every job of the open stage has
@@ -76,8 +77,26 @@ bool batch_load(struct engine *engine, const struct row_batch *row);
 struct row_batch batch_row(struct engine *engine, struct batch_object *batch);
 void batches_free_all(struct engine *engine);
 
-/* The name of a stage's event; given. */
-struct slice stage_event(const struct stage *stage);
+/* The event of a stage, batch/<batch>/<stage>: set when it has passed, cleared
+ * when its batch is forgotten. Names of stages have no slash in them, so that
+ * no two stages have one event. */
+void stage_event_set(struct engine *engine, const struct stage *stage);
+void stage_event_clear(struct engine *engine, const struct stage *stage);
+
+/* The batch named; NULL: refused. */
+struct batch_object *batch_wanted(struct engine *engine, struct slice name);
+/* NULL: it has none of that name. */
+struct stage *batch_stage_named(const struct batch_object *batch,
+                                struct slice name);
+void refuse_no_stage(struct engine *engine, const struct batch_object *batch,
+                     struct slice name);
+
+/* All of its stages have passed. */
+bool batch_is_over(const struct batch_object *batch);
+/* A job that broke it: dead, in a stage that has not passed. NULL: whole. */
+const struct job *batch_broken_by(const struct batch_object *batch);
+/* As in batch.show. */
+struct slice batch_state(const struct batch_object *batch);
 
 /* A stage that jobs may be put to now, by this request; NULL: refused. *inside:
  * because of a lease, so that a seal does not matter. */
@@ -99,6 +118,9 @@ void stage_die(struct engine *engine, struct job *job);
 void stage_revive(struct engine *engine, struct job *job);
 /* It was taken out of a set of that state, and is no party any more. */
 void stage_leave(struct engine *engine, struct job *job, enum job_state state);
+
+/* After a restart: a cancel that was under way is carried on. */
+void batches_loaded(struct engine *engine);
 
 /* Lets stages pass as far as they may, and tells who waits. */
 void batches_settle(struct engine *engine);

@@ -240,6 +240,7 @@ void engine_loaded(struct engine *engine, int64_t now_us)
             sweep_resume(engine, queue);
         }
     }
+    batches_loaded(engine);
 }
 
 static void fire(struct engine *engine, struct timer *timer)

@@ -90,16 +90,19 @@ static void release_all(struct engine *engine, struct event_object *event)
     }
 }
 
-void event_set(struct engine *engine, struct slice name)
+static void event_set(struct engine *engine, struct event_object *event)
+{
+    event->set = true;
+    release_all(engine, event);
+    after_event_set(engine, event);
+}
+
+void event_set_told(struct engine *engine, struct slice name)
 {
     struct event_object *event = event_use(engine, name);
+    event->told = true;
     if (!event->set) {
-        event->set = true;
-        if (!engine->options.forgetful) {
-            change_mark(engine, ROW_event, event, &event->saved);
-        }
-        release_all(engine, event);
-        after_event_set(engine, event);
+        event_set(engine, event);
     }
 }
 
@@ -108,6 +111,7 @@ void event_clear(struct engine *engine, struct slice name)
     struct event_object *event = event_find(engine, name);
     if (event != NULL && event->set) {
         event->set = false;
+        event->told = false;
         change_gone(engine, ROW_event, event->id, &event->saved);
         event_left(engine, event);
     }
@@ -136,10 +140,17 @@ void method_event_set(struct engine *engine, struct session *session,
 {
     (void)session;
     if (refuse_reserved(engine, request->event) ||
-        names_full(engine, &engine->events, "events")) {
+        (event_find(engine, request->event) == NULL &&
+         names_full(engine, &engine->events, "events"))) {
         return;
     }
-    event_set(engine, request->event);
+    struct event_object *event = event_use(engine, request->event);
+    if (!event->set) {
+        if (!engine->options.forgetful) {
+            change_mark(engine, ROW_event, event, &event->saved);
+        }
+        event_set(engine, event);
+    }
     answer_empty(engine);
 }
 
@@ -185,6 +196,7 @@ static void write_object(const struct engine *engine, struct out *out,
     write_begin_object(out);
     WRITE(out, string, "event", named->name);
     WRITE(out, flag, "set", event->set);
+    WRITE(out, integer, "jobs", (int64_t)event->jobs_count);
     waiters_write(engine, out, &event->waiters);
     write_end_object(out);
 }

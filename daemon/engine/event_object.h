@@ -3,7 +3,8 @@
  *
  * A set releases everybody who waits at that moment, also when it is cleared
  * straight after. Only set events, and those that are waited for, are kept; the
- * row of one says that it is set.
+ * row of one says that it is set. The event of a batch's stage has none: the
+ * row of its batch tells, so that a stage passes by the change of one row.
  */
 #ifndef SYNCD_ENGINE_EVENT_OBJECT_H
 #define SYNCD_ENGINE_EVENT_OBJECT_H
@@ -17,8 +18,10 @@ struct event_object {
     struct named named;
     uint64_t id; /* of its row */
     bool set;
+    bool told; /* by the row of its batch: it has none of its own */
     struct waiter_list waiters;
     struct afters jobs; /* that are held by it */
+    size_t jobs_count;
     struct saved saved;
 };
 
@@ -27,8 +30,9 @@ bool event_is_set(const struct engine *engine, struct slice name);
 /* Finds it, or makes one that is not set. */
 struct event_object *event_use(struct engine *engine, struct slice name);
 
-/* For the daemon itself, whatever the name. */
-void event_set(struct engine *engine, struct slice name);
+/* The event of a stage: set with its batch, when it passes and when it is
+ * loaded, cleared when the batch is forgotten. */
+void event_set_told(struct engine *engine, struct slice name);
 void event_clear(struct engine *engine, struct slice name);
 
 bool event_load(struct engine *engine, const struct row_event *row);

@@ -8,10 +8,9 @@
 
 #include <math.h>
 
-/* The job that runs under this token for this user; NULL: stale. */
-static struct job *leased(const struct engine *engine,
-                          const struct session *session, uint64_t id,
-                          uint64_t token)
+struct job *job_leased(const struct engine *engine,
+                       const struct session *session, uint64_t id,
+                       uint64_t token)
 {
     struct job *job = job_find(engine, id);
     if (job == NULL || job->lease == NULL || job->lease->token != token ||
@@ -109,7 +108,7 @@ static uint64_t write_each(struct engine *engine, struct session *session,
     bool durable = false;
     for (size_t i = 0; i < count; i++) {
         struct done_item item = item_of(part, i);
-        struct job *job = leased(engine, session, item.id, item.token);
+        struct job *job = job_leased(engine, session, item.id, item.token);
         if (job == NULL) {
             stale[stale_count++] = item.id;
         } else {
@@ -178,7 +177,8 @@ void method_queue_done(struct engine *engine, struct session *session,
         answer_each(engine, session, part, finish_one, SLICE("done"), true);
         return;
     }
-    struct job *job = leased(engine, session, part->one.id, part->one.token);
+    struct job *job =
+        job_leased(engine, session, part->one.id, part->one.token);
     if (job == NULL) {
         refuse_stale(engine, part->one.id);
         return;
@@ -207,7 +207,8 @@ void method_queue_extend(struct engine *engine, struct session *session,
                     false);
         return;
     }
-    struct job *job = leased(engine, session, part->one.id, part->one.token);
+    struct job *job =
+        job_leased(engine, session, part->one.id, part->one.token);
     if (job == NULL) {
         refuse_stale(engine, part->one.id);
         return;
@@ -270,7 +271,7 @@ void method_queue_fail(struct engine *engine, struct session *session,
                      "`dead` means no more tries: without `free` and `delay`");
         return;
     }
-    struct job *job = leased(engine, session, item->id, item->token);
+    struct job *job = job_leased(engine, session, item->id, item->token);
     if (job == NULL) {
         refuse_stale(engine, item->id);
         return;

@@ -162,6 +162,11 @@ bool job_load(struct engine *engine, const struct row_job *row);
 /* The job with that id that is not gone; NULL if there is none. */
 struct job *job_find(const struct engine *engine, uint64_t id);
 
+/* The job that runs under this token for this user; NULL: stale (finish.c). */
+struct job *job_leased(const struct engine *engine,
+                       const struct session *session, uint64_t id,
+                       uint64_t token);
+
 enum job_state job_state(const struct job *job);
 struct queue *job_queue(const struct job *job);
 double job_priority(const struct job *job);

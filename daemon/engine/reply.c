@@ -115,7 +115,8 @@ struct out *reply_begin(struct engine *engine, const struct reply_to *to)
 }
 
 /* Is this answer kept with the session? A get that leased jobs has kept its
- * token instead; one that changed nothing is carried out again. */
+ * token instead; one that changed nothing is carried out again. That an event
+ * was set is kept, because it may be cleared by the time it is asked again. */
 static bool is_kept(const struct engine *engine, const struct reply_to *to,
                     uint64_t batch)
 {
@@ -123,8 +124,9 @@ static bool is_kept(const struct engine *engine, const struct reply_to *to,
     if (engine->token_kept || to->method == METHOD_session_open) {
         return false;
     }
-    return (traits & TRAIT_GRANTS) != 0 ? batch > 0
-                                        : (traits & TRAIT_DURABLE) != 0;
+    return (traits & TRAIT_GRANTS) != 0 || to->method == METHOD_event_wait
+               ? batch > 0
+               : (traits & TRAIT_DURABLE) != 0;
 }
 
 void reply_end(struct engine *engine, const struct reply_to *to, uint64_t batch)

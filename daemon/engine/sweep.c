@@ -158,6 +158,18 @@ void sweep_release(struct engine *engine, struct stage *stage)
     }
 }
 
+static struct sweep *sweep_batch_new(struct engine *engine,
+                                     struct batch_object *batch,
+                                     enum sweep_kind kind)
+{
+    struct sweep *sweep = mem_zalloc(sizeof(*sweep));
+    sweep->kind = kind;
+    sweep->batch = batch;
+    batch->sweeps++;
+    TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
+    return sweep;
+}
+
 void sweep_batch(struct engine *engine, struct batch_object *batch,
                  enum sweep_kind kind)
 {
@@ -165,18 +177,18 @@ void sweep_batch(struct engine *engine, struct batch_object *batch,
     if (waiter == NULL) {
         return;
     }
-    struct sweep *sweep = mem_zalloc(sizeof(*sweep));
-    sweep->kind = kind;
-    sweep->batch = batch;
-    sweep->waiter = waiter;
     waiter->u.sweep = (struct wait_sweep){.key = result_key(kind)};
     if (kind == SWEEP_CANCEL) {
         batch->cancelled = true;
         batch_changed(engine, batch);
         batch_touch(engine, batch);
     }
-    batch->sweeps++;
-    TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
+    sweep_batch_new(engine, batch, kind)->waiter = waiter;
+}
+
+void sweep_batch_resume(struct engine *engine, struct batch_object *batch)
+{
+    (void)sweep_batch_new(engine, batch, SWEEP_CANCEL);
 }
 
 void sweep_forget_waiter(struct engine *engine, const struct waiter *waiter)

@@ -46,6 +46,9 @@ void sweep_release(struct engine *engine, struct stage *stage);
 void sweep_batch(struct engine *engine, struct batch_object *batch,
                  enum sweep_kind kind);
 
+/* After a restart: a SWEEP_CANCEL that nobody waits for any more. */
+void sweep_batch_resume(struct engine *engine, struct batch_object *batch);
+
 /* One slice. */
 void sweeps_step(struct engine *engine);
 
