@@ -297,6 +297,7 @@ static void make_engine(struct daemon *daemon)
     opts->pid = (uint32_t)getpid();
     opts->version = SYNCD_VERSION;
     opts->store = daemon->store->ops->name;
+    opts->forgetful = daemon->config.store == CONFIG_STORE_MEMORY;
     daemon->engine = engine_new(opts);
 }
 
