@@ -55,6 +55,7 @@ void fault_clear(struct fault *fault)
     fault_fini(fault);
     fault->status = SYNCD_OK;
     fault->error = ERROR_NONE;
+    fault->reason[0] = '\0';
     fault->text[0] = '\0';
 }
 
@@ -64,6 +65,7 @@ static void set_list(struct fault *fault, int status, const char *format,
     fault_fini(fault);
     fault->status = status;
     fault->error = ERROR_NONE;
+    fault->reason[0] = '\0';
     (void)vsnprintf(fault->text, sizeof(fault->text), format, args);
 }
 
@@ -96,6 +98,19 @@ void fault_copy(struct fault *fault, const struct fault *from)
     }
 }
 
+/* The data's `reason`: a few words without escapes. */
+static void read_reason(struct fault *fault)
+{
+    struct scan_members members = scan_members(slice_of(fault->data), 1);
+    while (scan_next(&members)) {
+        if (members.kind == SCAN_STRING &&
+            slice_equal(members.key, SLICE("reason"))) {
+            (void)snprintf(fault->reason, sizeof(fault->reason), "%.*s",
+                           (int)members.value.len - 2, members.value.at + 1);
+        }
+    }
+}
+
 void fault_of_reply(struct fault *fault, const struct reply *reply)
 {
     size_t len = reply->message.len;
@@ -105,6 +120,7 @@ void fault_of_reply(struct fault *fault, const struct reply *reply)
     fault->error = reply->error;
     if (reply->data.at != NULL) {
         fault->data = mem_strndup(reply->data.at, reply->data.len);
+        read_reason(fault);
     }
 }
 
@@ -164,6 +180,11 @@ const char *syncd_error_name(void)
 {
     enum error error = last_fault()->error;
     return error == ERROR_NONE ? "" : error_row(error)->name;
+}
+
+const char *syncd_error_reason(void)
+{
+    return last_fault()->reason;
 }
 
 const char *syncd_error_data(void)

@@ -10,12 +10,14 @@
 
 #include "proto/message.h"
 
-#define FAULT_TEXT_BYTES 1024
+#define FAULT_TEXT_BYTES   1024
+#define FAULT_REASON_BYTES 64
 
 struct fault {
-    int status;       /* of enum syncd_status; SYNCD_OK: none */
-    enum error error; /* ERROR_NONE: the daemon said nothing */
-    char *data;       /* owned, error.data as JSON; NULL: none */
+    int status;                      /* of enum syncd_status; SYNCD_OK: none */
+    enum error error;                /* ERROR_NONE: the daemon said nothing */
+    char *data;                      /* owned, error.data as JSON; NULL: none */
+    char reason[FAULT_REASON_BYTES]; /* of the data; "": none */
     char text[FAULT_TEXT_BYTES];
 };
 

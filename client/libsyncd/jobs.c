@@ -22,14 +22,31 @@ int jobs_check_name(const char *name, const char *what)
                             what, NAME_BYTES_MAX);
 }
 
-int jobs_begin(struct call *call, struct slice method, const char *queue)
+int jobs_begin_named(struct call *call, struct slice method, const char *member,
+                     const char *name)
 {
+    char what[32];
+    (void)snprintf(what, sizeof(what), "%s's name", member);
     call_init(call, method);
-    int status = jobs_check_name(queue, "queue's name");
+    int status = jobs_check_name(name, what);
     if (status == SYNCD_OK) {
-        WRITE(&call->line, string, "queue", slice_of(queue));
+        write_key(&call->line, slice_of(member));
+        write_string(&call->line, slice_of(name));
     }
     return status;
+}
+
+int jobs_begin(struct call *call, struct slice method, const char *queue)
+{
+    return jobs_begin_named(call, method, "queue", queue);
+}
+
+int jobs_run_whole(struct call *call, struct syncd *s, double timeout)
+{
+    int status = call_run(call, s, timeout);
+    return status == SYNCD_E_REPLY && call->fault.error == ERROR_broken
+               ? fault_retell(SYNCD_BROKEN)
+               : status;
 }
 
 static struct slice member_of(struct slice object, const char *name)
@@ -78,7 +95,7 @@ int jobs_read_integer(const struct call *call, const char *name,
                                                         : jobs_no_sense(call);
 }
 
-static char *copy_text(struct slice string)
+char *jobs_copy_text(struct slice string)
 {
     struct arena arena;
     arena_init(&arena);
@@ -113,10 +130,16 @@ static void read_member(struct syncd_job *job, const struct scan_members *m)
         job->body_len = m->value.len;
     } else if (m->kind == SCAN_STRING && slice_equal(m->key, SLICE("queue")) &&
                job->queue == NULL) {
-        job->queue = copy_text(m->value);
+        job->queue = jobs_copy_text(m->value);
     } else if (m->kind == SCAN_STRING && slice_equal(m->key, SLICE("key")) &&
                job->key == NULL) {
-        job->key = copy_text(m->value);
+        job->key = jobs_copy_text(m->value);
+    } else if (m->kind == SCAN_STRING && slice_equal(m->key, SLICE("batch")) &&
+               job->batch == NULL) {
+        job->batch = jobs_copy_text(m->value);
+    } else if (m->kind == SCAN_STRING && slice_equal(m->key, SLICE("stage")) &&
+               job->stage == NULL) {
+        job->stage = jobs_copy_text(m->value);
     }
 }
 
@@ -170,6 +193,8 @@ void syncd_job_free(struct syncd_job *job)
         mem_free(job->queue);
         mem_free(job->body);
         mem_free(job->key);
+        mem_free(job->batch);
+        mem_free(job->stage);
         mem_free(job);
     }
 }

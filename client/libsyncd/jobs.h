@@ -20,6 +20,16 @@ int jobs_check_name(const char *name, const char *what);
 /* A new call about a queue; call_fini it in any case. */
 int jobs_begin(struct call *call, struct slice method, const char *queue);
 
+/* The same about a thing of another kind, that `member` names: "event". */
+int jobs_begin_named(struct call *call, struct slice method, const char *member,
+                     const char *name);
+
+/* call_run, for what may be broken: that is SYNCD_BROKEN, and no error. */
+int jobs_run_whole(struct call *call, struct syncd *s, double timeout);
+
+/* The text of a JSON string; given. */
+char *jobs_copy_text(struct slice string);
+
 /* A member of the result; absent if there is none of that name. */
 struct slice jobs_member(const struct call *call, const char *name);
 

@@ -32,6 +32,74 @@ static int check_terms(const struct syncd_terms *terms)
     return terms->key == NULL ? SYNCD_OK : jobs_check_name(terms->key, "key");
 }
 
+static int check_names(const char *const *names, size_t count, const char *what)
+{
+    int status = SYNCD_OK;
+    if (count > NAME_LIST_MAX) {
+        return fault_say(SYNCD_E_ARGUMENT, "at most %d names in a list",
+                         NAME_LIST_MAX);
+    }
+    for (size_t i = 0; status == SYNCD_OK && i < count; i++) {
+        status = jobs_check_name(names[i], what);
+    }
+    return status;
+}
+
+/* What holds it, and the batch it is of. */
+static int check_holds(const struct syncd_terms *terms)
+{
+    if ((terms->batch == NULL) != (terms->stage == NULL)) {
+        return fault_say(SYNCD_E_ARGUMENT, "a batch and a stage go together");
+    }
+    if ((terms->from_id == 0) != (terms->from_token == 0)) {
+        return fault_say(SYNCD_E_ARGUMENT,
+                         "from_id and from_token go together");
+    }
+    int status = check_names(terms->after, terms->after_count, "event's name");
+    if (status == SYNCD_OK) {
+        status =
+            check_names(terms->limits, terms->limits_count, "semaphore's name");
+    }
+    if (status == SYNCD_OK && terms->batch != NULL) {
+        status = jobs_check_name(terms->batch, "batch's name");
+    }
+    if (status == SYNCD_OK && terms->stage != NULL) {
+        status = jobs_check_name(terms->stage, "stage's name");
+    }
+    return status;
+}
+
+static void write_names(struct out *out, const char *key,
+                        const char *const *names, size_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    write_key(out, slice_of(key));
+    write_begin_array(out);
+    for (size_t i = 0; i < count; i++) {
+        write_string(out, slice_of(names[i]));
+    }
+    write_end_array(out);
+}
+
+static void write_holds(struct out *out, const struct syncd_terms *terms)
+{
+    write_names(out, "after", terms->after, terms->after_count);
+    write_names(out, "limits", terms->limits, terms->limits_count);
+    if (terms->batch != NULL) {
+        WRITE(out, string, "batch", slice_of(terms->batch));
+        WRITE(out, string, "stage", slice_of(terms->stage));
+    }
+    if (terms->from_id != 0) {
+        write_key(out, SLICE("from"));
+        write_begin_object(out);
+        WRITE(out, integer, "id", (int64_t)terms->from_id);
+        WRITE(out, integer, "token", (int64_t)terms->from_token);
+        write_end_object(out);
+    }
+}
+
 static void write_terms(struct out *out, const struct syncd_terms *terms)
 {
     if (terms->key != NULL) {
@@ -63,7 +131,11 @@ static int begin_put(struct call *call, const char *queue,
         status = check_terms(terms);
     }
     if (status == SYNCD_OK && terms != NULL) {
+        status = check_holds(terms);
+    }
+    if (status == SYNCD_OK && terms != NULL) {
         write_terms(&call->line, terms);
+        write_holds(&call->line, terms);
     }
     return status;
 }

@@ -21,9 +21,10 @@
  *     syncd_close(s);
  *
  * Results: functions return SYNCD_OK (0), a positive answer that is no error
- * (SYNCD_TIMEOUT, SYNCD_CLOSED), or a negative error: SYNCD_E_... Everything
- * but SYNCD_OK leaves the outputs untouched. The text of the last error of the
- * calling thread is in syncd_error_text(), and says what to do.
+ * (SYNCD_TIMEOUT, SYNCD_CLOSED, SYNCD_BROKEN), or a negative error:
+ * SYNCD_E_... Everything but SYNCD_OK leaves the outputs untouched. The text of
+ * the last error of the calling thread is in syncd_error_text(), and says what
+ * to do.
  *
  * Reconnects: a session opened with a grace (the default) outlives a restart of
  * the daemon. The session reconnects by itself with growing, jittered pauses,
@@ -73,6 +74,7 @@ enum syncd_status {
     SYNCD_OK = 0,
     SYNCD_TIMEOUT = 1, /* the timeout came first */
     SYNCD_CLOSED = 2,  /* the queue is closed, and nothing is left in it */
+    SYNCD_BROKEN = 3,  /* the barrier or batch is: syncd_error_reason() */
 
     SYNCD_E_CONNECT = -1,    /* no daemon there; the text says where */
     SYNCD_E_PERMISSION = -2, /* the socket refused this user */
@@ -107,9 +109,10 @@ void syncd_abandon(struct syncd *s);
 /* Of the last call of this thread that did not return SYNCD_OK; valid until the
  * thread's next call. */
 const char *syncd_error_text(void);
-int syncd_error_code(void);         /* the protocol's code, or 0 */
-const char *syncd_error_name(void); /* "queue_full", or "" */
-const char *syncd_error_data(void); /* error.data as JSON, or "" */
+int syncd_error_code(void);           /* the protocol's code, or 0 */
+const char *syncd_error_name(void);   /* "queue_full", or "" */
+const char *syncd_error_data(void);   /* error.data as JSON, or "" */
+const char *syncd_error_reason(void); /* its `reason`, or "" */
 
 /* Where it is connected to (valid until the close), and its session's number
  * (0 while there is none). */
@@ -159,6 +162,23 @@ struct syncd_terms {
     double lease;         /* seconds; negative: the queue's */
     double keep_done;     /* seconds; negative: the queue's */
     int64_t max_attempts; /* negative: the queue's */
+
+    /* Held until each of these events was set at some moment since. */
+    const char *const *after;
+    size_t after_count;
+    /* Semaphores; it runs only with a permit of each. */
+    const char *const *limits;
+    size_t limits_count;
+    /* Of a batch: held until the stages before have passed. Both or none. */
+    const char *batch;
+    const char *stage;
+    /* A job, leased under that token to this user, on whose behalf it is put:
+     * if it is of the same batch, also after the seal. 0: none. (Jobs that this
+     * session has leased itself need not be named.) SYNCD_E_REPLY
+     * `stale_token`: the lease is over, and whoever has that job now puts it
+     * again. */
+    uint64_t from_id;
+    uint64_t from_token;
 };
 #define SYNCD_TERMS \
     ((struct syncd_terms){.lease = -1, .keep_done = -1, .max_attempts = -1})
@@ -198,6 +218,8 @@ struct syncd_job {
     double lease;     /* seconds */
     double until;     /* Unix seconds */
     char *key;        /* NULL: none */
+    char *batch;      /* NULL: none */
+    char *stage;      /* NULL: none */
 };
 
 /* Takes a job. SYNCD_TIMEOUT, SYNCD_CLOSED: none. Freed with syncd_job_free. */
@@ -243,6 +265,97 @@ int syncd_extend(struct syncd *s, const struct syncd_job *job,
 /* Waits until every job is finished; *dead (may be NULL): how many are dead. */
 int syncd_join(struct syncd *s, const char *queue, double timeout,
                uint64_t *dead);
+
+/*
+ * Events: set or not, on disk before the calls return, until they are cleared.
+ * A set lets everybody through who waits at that moment, also when it is
+ * cleared straight after, and releases jobs that were put with it in `after`.
+ * Events "batch/BATCH/STAGE" are set by their batch alone (SYNCD_E_REPLY
+ * `forbidden`).
+ */
+int syncd_event_set(struct syncd *s, const char *event);
+int syncd_event_clear(struct syncd *s, const char *event);
+
+/* SYNCD_OK: it was set at some moment of the call. With a timeout of 0: it is
+ * set now. */
+int syncd_event_wait(struct syncd *s, const char *event, double timeout);
+
+/*
+ * Barriers: so many parties meet, and go on together or not at all. Each
+ * waiting call is a party, whichever thread or process it is of.
+ *
+ * A party that times out, is interrupted, or dies breaks the barrier, and so
+ * does a restart of the daemon: all who wait, and all who come, until it is
+ * reset, get SYNCD_BROKEN. syncd_error_reason() tells why: "timeout" (this
+ * one's own or another's), "cancelled", "a party is gone", "aborted", "reset",
+ * "restart".
+ */
+struct syncd_round {
+    uint64_t index;      /* the order of arrival, from 0 */
+    uint64_t generation; /* rounds that were filled before */
+    bool act;            /* do the action now, then call syncd_barrier_pass */
+};
+
+/*
+ * Waits until `parties` wait there; all must give the same number
+ * (SYNCD_E_REPLY `conflict`). `round` may be NULL. With `action` the last to
+ * come returns at once with round->act (so `round` is needed), does what is to
+ * be done once in each round, before anyone goes on, and calls
+ * syncd_barrier_pass, or, if it fails, syncd_barrier_abort; the others wait
+ * meanwhile, their timeouts stopped. Whether there is an action is decided by
+ * the last to come: let all say the same.
+ */
+int syncd_barrier_wait(struct syncd *s, const char *barrier, uint64_t parties,
+                       bool action, double timeout, struct syncd_round *round);
+
+/* The action of that round is done: the others go on. SYNCD_BROKEN: nobody does
+ * any more. */
+int syncd_barrier_pass(struct syncd *s, const char *barrier,
+                       uint64_t generation);
+
+/* Breaks it, used before or not, until it is reset. */
+int syncd_barrier_abort(struct syncd *s, const char *barrier);
+
+/* Makes it whole and empty; who waits gets SYNCD_BROKEN, reason "reset". */
+int syncd_barrier_reset(struct syncd *s, const char *barrier);
+
+/*
+ * Batches: jobs in stages. When the batch is sealed and every job of the open
+ * stage is done, the stage passes: its event "batch/BATCH/STAGE" is set, and
+ * the jobs of the next one are released, all in one change on disk. Jobs are
+ * put into it by terms.batch and terms.stage. A batch belongs to nobody and
+ * stays until it is deleted.
+ */
+
+/*
+ * Makes a batch of `count` stages, in their order; `batch` NULL: its name is
+ * made up. `goes_on`: a dead job counts as done; otherwise it breaks the batch.
+ * *name (may be NULL) is freed by the caller with free(). To make the same
+ * again is fine; with other stages it is SYNCD_E_REPLY `conflict`.
+ */
+int syncd_batch_create(struct syncd *s, const char *batch,
+                       const char *const *stages, size_t count, bool goes_on,
+                       char **name);
+
+/* Nothing more comes from outside: now its stages may pass. */
+int syncd_batch_seal(struct syncd *s, const char *batch);
+
+/* Waits until `stage` and all before it have passed; NULL: all. SYNCD_BROKEN: a
+ * job is dead (syncd_error_data() has `job` and its `error`), or the batch was
+ * cancelled. */
+int syncd_batch_wait(struct syncd *s, const char *batch, const char *stage,
+                     double timeout);
+
+/* Removes its unfinished and dead jobs; *cancelled (may be NULL): how many.
+ * SYNCD_E_REPLY `conflict`: it is done. */
+int syncd_batch_cancel(struct syncd *s, const char *batch, uint64_t *cancelled);
+
+/* Mends it: its dead jobs are ready again; *retried (may be NULL): how many. */
+int syncd_batch_retry(struct syncd *s, const char *batch, uint64_t *retried);
+
+/* Forgets it, and its events. SYNCD_E_REPLY `conflict`: it still has unfinished
+ * or dead jobs. */
+int syncd_batch_delete(struct syncd *s, const char *batch);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus
