@@ -246,9 +246,9 @@ static json_t *errors_of_ours(void)
 }
 
 static const char *const role_names[] = {
-    [ROLE_ANY] = "any",       [ROLE_PRODUCER] = "producer",
-    [ROLE_WORKER] = "worker", [ROLE_OPERATOR] = "operator",
-    [ROLE_ADMIN] = "admin",
+    [ROLE_ANY] = "any",           [ROLE_PRODUCER] = "producer",
+    [ROLE_WORKER] = "worker",     [ROLE_EITHER] = "producer or worker",
+    [ROLE_OPERATOR] = "operator", [ROLE_ADMIN] = "admin",
 };
 
 static json_t *method_object(const struct method_row *row)

@@ -21,8 +21,17 @@ enum method {
     METHODS
 };
 
-/* Whom a method is for, the least first; who may call it is configured. */
-enum role { ROLE_ANY, ROLE_PRODUCER, ROLE_WORKER, ROLE_OPERATOR, ROLE_ADMIN };
+/* Whom a method is for: bits, one of which is needed. Who has which role is
+ * configured (daemon/engine/access.h). No method needs an admin: that role
+ * opens everything of every name. */
+enum role {
+    ROLE_ANY = 0, /* whoever may connect */
+    ROLE_PRODUCER = 1,
+    ROLE_WORKER = 2,
+    ROLE_EITHER = ROLE_PRODUCER | ROLE_WORKER,
+    ROLE_OPERATOR = 4,
+    ROLE_ADMIN = 8
+};
 
 enum trait {
     TRAIT_NONE = 0,

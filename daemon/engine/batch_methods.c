@@ -192,6 +192,7 @@ static struct slice make_name(struct engine *engine, uint64_t *id,
     return slice_of(room);
 }
 
+/* NULL: refused. Whoever could not use a made name must name it itself. */
 static struct batch_object *create(struct engine *engine,
                                    const struct request *request)
 {
@@ -200,6 +201,9 @@ static struct batch_object *create(struct engine *engine,
     struct slice name = request->batch;
     if (name.at == NULL) {
         name = make_name(engine, &id, room);
+        if (access_refused_name(engine, KIND_batch, name)) {
+            return NULL;
+        }
     } else {
         id = next_object_id(engine);
     }
@@ -230,6 +234,9 @@ void method_batch_create(struct engine *engine, struct session *session,
             return;
         }
         batch = create(engine, request);
+        if (batch == NULL) {
+            return;
+        }
     }
     answer_name(engine, batch);
 }

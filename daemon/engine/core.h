@@ -4,6 +4,7 @@
 #ifndef SYNCD_ENGINE_CORE_H
 #define SYNCD_ENGINE_CORE_H
 
+#include "daemon/engine/access.h"
 #include "daemon/engine/after.h"
 #include "daemon/engine/barrier.h"
 #include "daemon/engine/batch_object.h"

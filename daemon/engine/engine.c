@@ -309,7 +309,8 @@ static void carry_out(struct engine *engine, const struct event *event)
     } else if (engine->shutting_down) {
         refuse(engine, ERROR_unavailable,
                "the daemon shuts down: connect again and send it again");
-    } else if (!is_pointless(request) && !session_answer_again(engine)) {
+    } else if (!is_pointless(request) && !session_answer_again(engine) &&
+               !access_refused(engine)) {
         methods[request->method](engine, session, request);
     }
     engine->current = (struct current){0};
@@ -362,6 +363,9 @@ void engine_step(struct engine *engine, const struct event *event,
         break;
     case EVENT_REQUEST:
         carry_out(engine, event);
+        break;
+    case EVENT_ACCESS:
+        access_changed(engine, event->conn, event->peer.access);
         break;
     case EVENT_DISCONNECTED:
         session_disconnected(engine, event->conn);

@@ -18,7 +18,9 @@
 #ifndef SYNCD_ENGINE_ENGINE_H
 #define SYNCD_ENGINE_ENGINE_H
 
+#include "daemon/engine/access.h"
 #include "daemon/store/row.h"
+#include "proto/limits.h"
 #include "proto/request.h"
 #include "proto/write.h"
 
@@ -30,6 +32,7 @@
 enum event_type {
     EVENT_CONNECTED,    /* peer: who is there */
     EVENT_REQUEST,      /* request, tag, size, entropy */
+    EVENT_ACCESS,       /* peer.access: what it may do from now on */
     EVENT_DISCONNECTED, /* the client is gone: what it held is free */
     EVENT_PERSISTED,    /* the batch last cut is durable */
     EVENT_SPACE,        /* full: whether the disk has no room */
@@ -42,6 +45,8 @@ struct peer {
     uint32_t uid;
     uint32_t gid;
     uint32_t pid;
+    const struct access *access; /* what it may do, borrowed while it is
+                                    connected; NULL: nothing */
 };
 
 struct event {
@@ -64,9 +69,19 @@ struct effect_reply {
     size_t len;
 };
 
+/* A request that was refused with `forbidden`, for the log. */
+struct effect_denial {
+    enum method method;
+    unsigned roles;
+    enum kind kind;
+    char name[NAME_BYTES_MAX + 1]; /* what the client wrote; "": no name */
+};
+
 /* Owned by the caller, filled by steps, emptied by effects_clear. Replies of
  * one connection stand in the order they are to be sent. */
 struct effects {
+    bool denied; /* at most one request a step */
+    struct effect_denial denial;
     struct out bytes;
     struct effect_reply *replies;
     size_t replies_count;

@@ -14,10 +14,22 @@ struct job *job_leased(const struct engine *engine,
 {
     struct job *job = job_find(engine, id);
     if (job == NULL || job->lease == NULL || job->lease->token != token ||
-        (session->peer.uid != job->lease->uid && session->peer.uid != 0)) {
+        !session_is_of(session, job->lease->uid)) {
         return NULL;
     }
     return job;
+}
+
+/* The same, and its queue is open to this method; NULL: stale. */
+static struct job *leased(const struct engine *engine,
+                          const struct session *session, uint64_t id,
+                          uint64_t token)
+{
+    struct job *job = job_leased(engine, session, id, token);
+    return job != NULL &&
+                   access_sees(engine, KIND_queue, job_queue(job)->named.name)
+               ? job
+               : NULL;
 }
 
 /* One of the jobs named, in whichever of the three ways. */
@@ -108,7 +120,7 @@ static uint64_t write_each(struct engine *engine, struct session *session,
     bool durable = false;
     for (size_t i = 0; i < count; i++) {
         struct done_item item = item_of(part, i);
-        struct job *job = job_leased(engine, session, item.id, item.token);
+        struct job *job = leased(engine, session, item.id, item.token);
         if (job == NULL) {
             stale[stale_count++] = item.id;
         } else {
@@ -178,7 +190,7 @@ void method_queue_done(struct engine *engine, struct session *session,
         return;
     }
     struct job *job =
-        job_leased(engine, session, part->one.id, part->one.token);
+        leased(engine, session, part->one.id, part->one.token);
     if (job == NULL) {
         refuse_stale(engine, part->one.id);
         return;
@@ -208,7 +220,7 @@ void method_queue_extend(struct engine *engine, struct session *session,
         return;
     }
     struct job *job =
-        job_leased(engine, session, part->one.id, part->one.token);
+        leased(engine, session, part->one.id, part->one.token);
     if (job == NULL) {
         refuse_stale(engine, part->one.id);
         return;
@@ -271,7 +283,7 @@ void method_queue_fail(struct engine *engine, struct session *session,
                      "`dead` means no more tries: without `free` and `delay`");
         return;
     }
-    struct job *job = job_leased(engine, session, item->id, item->token);
+    struct job *job = leased(engine, session, item->id, item->token);
     if (job == NULL) {
         refuse_stale(engine, item->id);
         return;

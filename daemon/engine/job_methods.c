@@ -80,15 +80,18 @@ void job_write(const struct engine *engine, struct out *out,
     write_end_object(out);
 }
 
-/* The job named, or NULL: refused. */
+/* The job named, or NULL: refused. One in a queue that is closed to the client
+ * is as good as not there. */
 static struct job *job_wanted(struct engine *engine, uint64_t id)
 {
     struct job *job = job_find(engine, id);
-    if (job == NULL) {
+    if (job == NULL ||
+        !access_sees(engine, KIND_queue, job->set->queue->named.name)) {
         refuse(engine, ERROR_not_found,
                "there is no job %llu (any more): a finished job is kept only "
                "with `keep_done`",
                (unsigned long long)id);
+        return NULL;
     }
     return job;
 }
@@ -104,11 +107,12 @@ void method_job_show(struct engine *engine, struct session *session,
     }
 }
 
-static bool is_listed(const struct job *job, const struct queue *queue,
-                      int state)
+static bool is_listed(const struct engine *engine, const struct job *job,
+                      const struct queue *queue, int state)
 {
     return !job->set->doomed && (queue == NULL || job->set->queue == queue) &&
-           (state < 0 || job_state(job) == (enum job_state)state);
+           (state < 0 || job_state(job) == (enum job_state)state) &&
+           access_sees(engine, KIND_queue, job->set->queue->named.name);
 }
 
 void method_job_list(struct engine *engine, struct session *session,
@@ -136,7 +140,7 @@ void method_job_list(struct engine *engine, struct session *session,
     for (size_t seen = 0; job != NULL && limit > 0 && seen < PAGE_SCAN_MAX &&
                           out->len - start < engine->options.message_max / 2;
          seen++) {
-        if (is_listed(job, queue, request->state)) {
+        if (is_listed(engine, job, queue, request->state)) {
             job_write(engine, out, job);
             limit--;
         }

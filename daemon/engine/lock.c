@@ -81,11 +81,19 @@ static void take(struct engine *engine, struct lock *lock,
     hold_changed(engine, hold);
 }
 
-/* May this owner have it now, whoever waits? */
-static bool may_reenter(const struct lock *lock, struct slice owner,
-                        bool reentrant)
+/* Is it held by this user? Tokens and owners of others are good for nothing. */
+static bool is_held_by_user(const struct lock *lock,
+                            const struct session *session)
 {
-    return reentrant && is_held(lock) && owner_within(owner, lock->owner);
+    return session_is_of(session, TAILQ_FIRST(&lock->holds)->session->peer.uid);
+}
+
+/* May this owner have it now, whoever waits? */
+static bool may_reenter(const struct lock *lock, const struct session *session,
+                        struct slice owner, bool reentrant)
+{
+    return reentrant && is_held(lock) && owner_within(owner, lock->owner) &&
+           is_held_by_user(lock, session);
 }
 
 /* What a grant waits for: the row of the hold, and a fresh token. */
@@ -130,7 +138,8 @@ static void grant_reentrant(struct engine *engine, struct lock *lock)
     struct waiter_link *link, *next;
     TAILQ_FOREACH_SAFE (link, &lock->waiters.line, entry, next) {
         const struct wait_lock *want = &link->waiter->u.lock;
-        if (may_reenter(lock, want->owner, want->reentrant)) {
+        if (may_reenter(lock, link->waiter->session, want->owner,
+                        want->reentrant)) {
             grant(engine, lock, link->waiter);
         }
     }
@@ -265,7 +274,8 @@ void method_lock_acquire(struct engine *engine, struct session *session,
         return;
     }
     struct lock *lock = lock_use(engine, request->lock);
-    if (!is_held(lock) || may_reenter(lock, owner, request->reentrant == 1)) {
+    if (!is_held(lock) ||
+        may_reenter(lock, session, owner, request->reentrant == 1)) {
         CHECK(is_held(lock) || lock->waiters.count == 0);
         take(engine, lock, session, owner, 1);
         write_acquired(answer_begin(engine), lock);
@@ -288,7 +298,7 @@ static struct hold *hold_wanted(const struct lock *lock,
                                 const struct session *session,
                                 const struct request *request)
 {
-    if (lock == NULL || !is_held(lock)) {
+    if (lock == NULL || !is_held(lock) || !is_held_by_user(lock, session)) {
         return NULL;
     }
     struct hold *own = hold_of(lock, session);

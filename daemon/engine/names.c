@@ -84,6 +84,38 @@ struct named *names_next(struct named *named)
     return RB_NEXT(named_tree, unused, named);
 }
 
+/* What a list goes through: names that begin so and are open to the client. */
+struct walk {
+    const struct names *names;
+    const struct access *access;
+    enum kind kind;
+    unsigned roles;
+    struct slice prefix;
+    names_listed *listed;
+};
+
+/* The first from `named` on that is to be told; NULL: there is none. */
+static struct named *next_told(const struct walk *walk, struct named *named)
+{
+    while (named != NULL && slice_begins(named->name, walk->prefix)) {
+        struct slice from =
+            access_skip(walk->access, walk->kind, named->name, walk->roles);
+        if (from.at == NULL) {
+            return NULL;
+        }
+        if (!slice_equal(from, named->name)) {
+            named = names_from(walk->names, from, false);
+        } else if (access_opens(walk->access, walk->kind, named->name,
+                                walk->roles) &&
+                   (walk->listed == NULL || walk->listed(named))) {
+            return named;
+        } else {
+            named = names_next(named);
+        }
+    }
+    return NULL;
+}
+
 void names_answer_list(struct engine *engine, const struct request *request,
                        const struct names *names, struct slice key,
                        names_write *write, names_listed *listed)
@@ -92,26 +124,31 @@ void names_answer_list(struct engine *engine, const struct request *request,
     if (!page_limit(engine, request, &limit)) {
         return;
     }
-    struct slice prefix = request->prefix;
+    struct slice prefix =
+        request->prefix.at == NULL ? SLICE("") : request->prefix;
     bool behind =
         request->cursor.at != NULL && slice_order(request->cursor, prefix) >= 0;
     struct named *named =
         names_from(names, behind ? request->cursor : prefix, behind);
+    const struct walk walk = {.names = names,
+                              .access = access_at_hand(engine),
+                              .kind = kind_of_method(request->method),
+                              .roles = method_row(request->method)->role,
+                              .prefix = prefix,
+                              .listed = listed};
     struct slice last = {0};
     struct out *out = answer_begin(engine);
     write_begin_object(out);
     write_key(out, key);
     write_begin_array(out);
-    for (; named != NULL && slice_begins(named->name, prefix) && limit > 0;
-         named = names_next(named)) {
+    named = next_told(&walk, named);
+    for (; named != NULL && limit > 0;
+         named = next_told(&walk, names_next(named)), limit--) {
         last = named->name;
-        if (listed == NULL || listed(named)) {
-            write(engine, out, named);
-            limit--;
-        }
+        write(engine, out, named);
     }
     write_end_array(out);
-    if (named != NULL && last.at != NULL && slice_begins(named->name, prefix)) {
+    if (named != NULL && last.at != NULL) {
         WRITE(out, string, "next", last);
     }
     write_end_object(out);

@@ -50,8 +50,8 @@ struct named *names_next(struct named *named);
 /* Is it worth a line in a list? */
 typedef bool names_listed(const struct named *named);
 
-/* Answers a list of the request at hand: {key: [...], next?}. `listed` may be
- * NULL: all are. */
+/* Answers a list of the request at hand, {key: [...], next?}, with what is
+ * open to the client. `listed` may be NULL: all are. */
 typedef void names_write(const struct engine *engine, struct out *out,
                          const struct named *named);
 void names_answer_list(struct engine *engine, const struct request *request,

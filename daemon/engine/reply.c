@@ -20,6 +20,7 @@ void effects_clear(struct effects *effects)
 {
     effects->bytes.len = 0;
     effects->replies_count = 0;
+    effects->denied = false;
 }
 
 void held_init(struct held *held)

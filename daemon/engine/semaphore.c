@@ -298,9 +298,9 @@ static struct hold *hold_wanted(const struct semaphore *semaphore,
     return NULL;
 }
 
-/* Whoever has the token may release, from any session. */
+/* Whoever has the token may release, from any session of the same user. */
 static struct hold *hold_of_token(const struct semaphore *semaphore,
-                                  uint64_t token)
+                                  const struct session *session, uint64_t token)
 {
     struct hold *hold;
     TAILQ_FOREACH (hold, &semaphore->holds, of_object) {
@@ -308,7 +308,9 @@ static struct hold *hold_of_token(const struct semaphore *semaphore,
             break;
         }
     }
-    return hold;
+    return hold != NULL && session_is_of(session, hold->session->peer.uid)
+               ? hold
+               : NULL;
 }
 
 /* Permits of one session, over several of its holds; false: not so many. */
@@ -320,7 +322,7 @@ static bool release_permits(struct engine *engine, struct semaphore *semaphore,
     struct hold *hold, *next;
     if (token != 0) {
         hold = hold_wanted(semaphore, session, token);
-        hold = hold != NULL ? hold : hold_of_token(semaphore, token);
+        hold = hold != NULL ? hold : hold_of_token(semaphore, session, token);
         if (hold == NULL || hold->count < permits) {
             return false;
         }

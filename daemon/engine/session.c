@@ -19,6 +19,11 @@ struct session *session_of_id(const struct engine *engine, uint64_t id)
     return session;
 }
 
+bool session_is_of(const struct session *session, uint32_t uid)
+{
+    return session->peer.uid == uid || session->peer.uid == 0;
+}
+
 static struct session *session_new(struct engine *engine, uint64_t id)
 {
     struct session *session = mem_zalloc(sizeof(*session));

@@ -73,6 +73,9 @@ struct session *session_of_id(const struct engine *engine, uint64_t id);
 bool session_load(struct engine *engine, const struct row_session *row);
 bool outcome_load(struct engine *engine, const struct row_outcome *row);
 
+/* Is that its user? Root may act for everybody. */
+bool session_is_of(const struct session *session, uint32_t uid);
+
 /* Every session that was loaded is away: its grace begins. */
 void sessions_loaded(struct engine *engine);
 

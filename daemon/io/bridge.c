@@ -84,6 +84,14 @@ void bridge_step(struct server *server, struct event *event)
     struct effects *effects = &server->effects;
     event->now_us = server->now_us;
     engine_step(server->setup.engine, event, effects);
+    if (effects->denied) {
+        const struct connection *c =
+            connections_find(&server->connections, event->conn);
+        CHECK(c != NULL); /* it is carried out for a connection */
+        denials_note(&server->denials, &c->peer, &effects->denial,
+                     server->now_us);
+        effects->denied = false;
+    }
     if (effects->replies_count > 0) {
         for (size_t i = 0; i < effects->replies_count; i++) {
             deliver(server, &effects->replies[i]);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/io/config_allow.h"
 #include "daemon/io/config_text.h"
 #include "proto/check.h"
 #include "proto/memory.h"
@@ -192,15 +193,21 @@ void config_fini(struct config *config)
             *text_of(config, &keys[key]) = NULL;
         }
     }
+    allows_fini(&config->allows);
 }
 
 static void refuse_unknown(cfg_t *cfg, const char *name,
                            struct config_error *error)
 {
     struct nearest nearest = nearest_to(slice_of(name));
-    for (enum config_key key = 0; key < CONFIG_KEYS; key++) {
+    bool in_allow = strcmp(cfg_name(cfg), CONFIG_ALLOW) == 0;
+    for (enum config_key key = 0; !in_allow && key < CONFIG_KEYS; key++) {
         nearest_offer(&nearest, keys[key].name);
     }
+    for (enum allow_list list = 0; in_allow && list < ALLOW_LISTS; list++) {
+        nearest_offer(&nearest, allow_list_names[list]);
+    }
+    nearest_offer(&nearest, CONFIG_ALLOW);
     if (nearest.name != NULL) {
         fail(error, "%s:%d: unknown key '%.60s'; did you mean '%s'?",
              cfg->filename, cfg->line, name, nearest.name);
@@ -254,7 +261,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *option)
 
 static cfg_t *reader_new(struct config_error *error)
 {
-    cfg_opt_t options[CONFIG_KEYS + 2];
+    cfg_opt_t options[CONFIG_KEYS + 3];
+    cfg_opt_t allow[CONFIG_ALLOW_OPTIONS];
     static const cfg_opt_t end = CFG_END();
     for (enum config_key key = 0; key < CONFIG_KEYS; key++) {
         options[key] = (cfg_opt_t)CFG_STR(keys[key].name, NULL, CFGF_NODEFAULT);
@@ -262,13 +270,17 @@ static cfg_t *reader_new(struct config_error *error)
     options[CONFIG_KEYS] =
         (cfg_opt_t)CFG_PTR_CB(CARRIER, NULL, CFGF_NODEFAULT, NULL, NULL);
     options[CONFIG_KEYS].simple_value.ptr = (void **)(void *)error;
-    options[CONFIG_KEYS + 1] = end;
+    config_allow_options(allow, options[CONFIG_KEYS]);
+    options[CONFIG_KEYS + 1] =
+        (cfg_opt_t)CFG_SEC(CONFIG_ALLOW, allow, CFGF_MULTI);
+    options[CONFIG_KEYS + 2] = end;
     cfg_t *cfg = cfg_init(options, CFGF_NONE);
     CHECK(cfg != NULL);
     cfg_set_error_function(cfg, on_error);
     for (enum config_key key = 0; key < CONFIG_KEYS; key++) {
         cfg_set_validate_func(cfg, keys[key].name, on_value);
     }
+    config_allow_validate(cfg);
     return cfg;
 }
 
@@ -282,6 +294,7 @@ static int take_values(struct config *config, cfg_t *cfg,
             return -1;
         }
     }
+    config_allow_take(&config->allows, cfg);
     return 0;
 }
 
@@ -327,6 +340,7 @@ int config_load(struct config *config, const struct config_source *source,
 {
     error->text[0] = '\0';
     config_init(config);
+    allows_default(&config->allows);
     if (source->file != NULL && read_file(config, source, error) < 0) {
         goto failed;
     }
@@ -352,22 +366,24 @@ static bool key_differs(struct config *a, struct config *b,
                : *number_of(a, key) != *number_of(b, key);
 }
 
-void config_reload(struct config *config, struct config *take_fresh,
+void config_reload(struct config *config, struct config *fresh,
                    void (*restart)(void *arg, const char *key), void *arg)
 {
     for (enum config_key key = 0; key < CONFIG_KEYS; key++) {
-        if (!key_differs(config, take_fresh, &keys[key])) {
+        if (!key_differs(config, fresh, &keys[key])) {
             continue;
         }
         if (keys[key].reload) {
             CHECK(keys[key].type != TYPE_TEXT);
-            *number_of(config, &keys[key]) = *number_of(take_fresh, &keys[key]);
-            config->origin[key] = take_fresh->origin[key];
+            *number_of(config, &keys[key]) = *number_of(fresh, &keys[key]);
+            config->origin[key] = fresh->origin[key];
         } else {
             restart(arg, keys[key].name);
         }
     }
-    config_fini(take_fresh);
+    struct allows before = config->allows;
+    config->allows = fresh->allows;
+    fresh->allows = before;
 }
 
 /* A value as it would be written in the file. */
@@ -407,6 +423,7 @@ void config_print(const struct config *config, FILE *to)
         print_value(config, key, to);
         (void)fprintf(to, " # %s\n", origins[config->origin[key]]);
     }
+    allows_print(&config->allows, to);
 }
 
 /* Words of `text` in comment lines of at most 79 columns. */
@@ -425,6 +442,34 @@ static void print_comment(const char *text, FILE *to)
     }
     (void)fputc('\n', to);
 }
+
+static const char allow_example[] =
+    "\n"
+    "# Who may do what (reload). The daemon's own user and root may do "
+    "everything;\n"
+    "# each `allow` opens roles to more users and groups: producer, worker, "
+    "operator\n"
+    "# (both, and what concerns everybody: terms, pause, purge, delete, retry, "
+    "cancel)\n"
+    "# and admin (everything of every name, without quotas). `kinds` (queue, "
+    "lock,\n"
+    "# semaphore, event, barrier, condition, batch) and `names` (patterns with "
+    "*, ?,\n"
+    "# [a-z]) narrow it down; without them it is for all. A job goes by its "
+    "queue.\n"
+    "# Without any `allow`, the service lets the group syncd be producers and "
+    "workers:\n"
+    "#\n"
+    "#   allow {\n"
+    "#       roles = {\"producer\", \"worker\"}\n"
+    "#       groups = {\"syncd\"}\n"
+    "#   }\n"
+    "#   allow {\n"
+    "#       roles = {\"producer\"}\n"
+    "#       users = {\"www-data\"}\n"
+    "#       kinds = {\"queue\"}\n"
+    "#       names = {\"mail-*\", \"resize\"}\n"
+    "#   }\n";
 
 void config_print_default(FILE *to)
 {
@@ -449,4 +494,5 @@ void config_print_default(FILE *to)
                       row->type == TYPE_TEXT ? "#%s = \"%s\"\n" : "#%s = %s\n",
                       row->name, row->fallback);
     }
+    (void)fputs(allow_example, to);
 }

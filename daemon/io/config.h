@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/io/allow.h"
+
 enum config_key {
 #define KEY(name, type, fallback, least, most, words, reload, doc) KEY_##name,
 #include "daemon/io/config.def"
@@ -37,6 +39,7 @@ struct config {
 #include "daemon/io/config.def"
 #undef KEY
     enum config_origin origin[CONFIG_KEYS];
+    struct allows allows;
 };
 
 /* Where a configuration comes from; kept so that a reload reads it again. */
@@ -59,9 +62,10 @@ void config_fini(struct config *config);
 /* The word of a WORD as it is written, such as "sqlite". */
 void config_word(enum config_key key, int64_t value, char *text, size_t size);
 
-/* Takes over from `fresh` what may change while running. Calls `restart` with
- * the name of each key that differs and may not; empties `fresh`. */
-void config_reload(struct config *config, struct config *take_fresh,
+/* Takes over from `fresh` what may change while running; what was there before
+ * is in `fresh` then. Calls `restart` with the name of each key that differs
+ * and may not. */
+void config_reload(struct config *config, struct config *fresh,
                    void (*restart)(void *arg, const char *key), void *arg);
 
 /* The values in force, as a file that could be read again, each with where it

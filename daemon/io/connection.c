@@ -184,6 +184,7 @@ static void close_now(struct connection *c)
     all->unsent -= c->unsent;
     all->count--;
     HASH_DEL(all->by_id, c);
+    roles_give(&c->server->roles, c->peer.access);
     uv_close((uv_handle_t *)&c->pipe, on_closed);
 }
 

@@ -115,7 +115,8 @@ void connections_init(struct connections *connections);
 struct connection *connections_find(struct connections *connections,
                                     uint64_t id);
 
-/* Adopts an accepted socket, and begins to read it; its id. */
+/* Adopts an accepted socket, and begins to read it; its id. peer.access is
+ * given. */
 uint64_t connection_accept(struct server *server, int take_fd,
                            const struct peer *peer);
 

@@ -80,11 +80,13 @@ static void welcome(struct listener *listener, int take_fd)
         close(take_fd);
         return;
     }
-    struct peer peer = {who.uid, who.gid, (uint32_t)who.pid};
+    struct peer peer = {
+        .uid = who.uid, .gid = who.gid, .pid = (uint32_t)who.pid};
     if (!admit(listener, &peer, &why)) {
         turn_away(take_fd, &why);
         return;
     }
+    peer.access = roles_take(&server->roles, take_fd, peer.uid, peer.gid);
     struct event event = {.type = EVENT_CONNECTED, .peer = peer};
     event.conn = connection_accept(server, take_fd, &peer);
     server->now_us = clock_now_us(server->setup.clock);

@@ -158,14 +158,39 @@ static void note_restart(void *arg, const char *key)
              "%s has changed; it takes effect with the next start", key);
 }
 
-static void apply_config(struct server *server, struct config *take_fresh)
+/* Everybody connected is looked at anew; what waits and is closed by now is
+ * refused. */
+static void change_roles(struct server *server)
+{
+    struct roles before = server->roles;
+    struct connection *c;
+    struct connection *next;
+    roles_init(&server->roles, &server->setup.config->allows);
+    HASH_ITER (hh, server->connections.by_id, c, next) {
+        const struct access *old = c->peer.access;
+        int fd;
+        int rc = uv_fileno((uv_handle_t *)&c->pipe, &fd);
+        CHECK(rc == 0);
+        c->peer.access =
+            roles_take(&server->roles, fd, c->peer.uid, c->peer.gid);
+        struct event event = {
+            .type = EVENT_ACCESS, .conn = c->id, .peer = c->peer};
+        bridge_step(server, &event);
+        roles_give(&before, old);
+    }
+    roles_fini(&before);
+}
+
+static void apply_config(struct server *server, struct config *fresh)
 {
     struct config *config = server->setup.config;
-    config_reload(config, take_fresh, note_restart, server);
+    config_reload(config, fresh, note_restart, server);
     log_set_level(server->setup.log, (int)config->log_level);
     server_engine_limits(&server->setup.options, config);
     engine_configure(server->setup.engine, &server->setup.options);
     connections_set_line_max(&server->connections, (size_t)config->max_message);
+    change_roles(server);
+    config_fini(fresh);
 }
 
 static void reload(struct server *server)
@@ -276,6 +301,8 @@ int server_init(struct server *server, const struct server_setup *setup)
     effects_init(&server->effects);
     arena_init(&server->arena);
     connections_init(&server->connections);
+    roles_init(&server->roles, &setup->config->allows);
+    denials_init(&server->denials, setup->log);
     commit_init(&server->commit, server);
     decoder_init(&server->decoder, server);
     init_timers(server);
@@ -308,6 +335,7 @@ void server_fini(struct server *server)
     uv_run(&server->loop, UV_RUN_DEFAULT);
     int rc = uv_loop_close(&server->loop);
     CHECK(rc == 0);
+    roles_fini(&server->roles);
     effects_fini(&server->effects);
     arena_fini(&server->arena);
 }

@@ -29,9 +29,11 @@
 #include "daemon/io/config.h"
 #include "daemon/io/connection.h"
 #include "daemon/io/decoder.h"
+#include "daemon/io/denials.h"
 #include "daemon/io/listener.h"
 #include "daemon/io/log.h"
 #include "daemon/io/pool.h"
+#include "daemon/io/roles.h"
 #include "daemon/io/unix_socket.h"
 #include "daemon/store/store.h"
 #include "proto/arena.h"
@@ -65,6 +67,8 @@ struct server {
     struct arena arena; /* of the line at hand */
     struct alarm alarm;
     struct listener listener;
+    struct roles roles; /* of the clients connected */
+    struct denials denials;
     struct connections connections;
     struct commit commit;
     struct decoder decoder;

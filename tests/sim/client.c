@@ -14,6 +14,7 @@ void clients_fini(struct clients *clients)
         struct client *client = clients->at[i];
         client_disconnect(client);
         mem_free(client->inbox);
+        grants_free(client->grants);
         mem_free(client->name);
         mem_free(client);
     }
@@ -34,6 +35,43 @@ struct client *clients_named(struct clients *clients, struct slice name)
         mem_realloc(clients->at, (clients->count + 1) * sizeof clients->at[0]);
     clients->at[clients->count++] = client;
     return client;
+}
+
+/* `prefix` and the value behind it. */
+static bool take_value(struct slice word, struct slice prefix,
+                       struct slice *value)
+{
+    if (word.len < prefix.len || memcmp(word.at, prefix.at, prefix.len) != 0) {
+        return false;
+    }
+    *value = (struct slice){word.at + prefix.len, word.len - prefix.len};
+    return true;
+}
+
+bool client_read_peer(struct client *client, struct words *words)
+{
+    struct slice word;
+    struct slice value;
+    int64_t number;
+    grants_free(client->grants);
+    client->grants = NULL;
+    while ((word = words_next(words)).len > 0) {
+        if (take_value(word, SLICE("uid="), &value)) {
+            if (!words_number(value, &number)) {
+                return false;
+            }
+            client->uid = (uint32_t)number;
+            continue;
+        }
+        if (client->grants == NULL) {
+            client->grants = grants_new();
+        }
+        if (!take_value(word, SLICE("allow="), &value) ||
+            !grants_add(client->grants, value)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 struct client *clients_of_conn(const struct clients *clients, uint64_t conn)

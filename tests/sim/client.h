@@ -3,12 +3,15 @@
 #define SYNCD_TESTS_SIM_CLIENT_H
 
 #include "proto/slice.h"
+#include "tests/sim/grants.h"
+#include "tests/sim/words.h"
 
 struct client {
     char *name;    /* owned */
     uint64_t conn; /* 0: not connected */
     uint32_t uid;
-    struct slice *inbox; /* owned, with the texts: replies not read yet */
+    struct grants *grants; /* owned; NULL: everything */
+    struct slice *inbox;   /* owned, with the texts: replies not read yet */
     size_t inbox_count;
 };
 
@@ -23,6 +26,10 @@ void clients_fini(struct clients *clients);
 /* The client of that name, made if there is none. */
 struct client *clients_named(struct clients *clients, struct slice name);
 struct client *clients_of_conn(const struct clients *clients, uint64_t conn);
+
+/* Who it is from now on: words such as `uid=7` and `allow=worker:queue:*`,
+ * until their end. False: there is one that makes no sense. */
+bool client_read_peer(struct client *client, struct words *words);
 
 /* Every connection is gone. */
 void clients_disconnect(struct clients *clients);

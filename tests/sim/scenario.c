@@ -64,7 +64,12 @@ static uint32_t pid_of(const struct clients *clients,
 
 static void connect_client(struct scenario *s, struct client *client)
 {
-    struct peer peer = {client->uid, client->uid, pid_of(&s->clients, client)};
+    struct peer peer = {.uid = client->uid,
+                        .gid = client->uid,
+                        .pid = pid_of(&s->clients, client)};
+    if (client->grants != NULL) {
+        peer.access = &client->grants->access;
+    }
     client->conn = world_connect(s->world, peer);
     world_note(s->world, "  (%s is connection %" PRIu64 ")", client->name,
                client->conn);
@@ -157,15 +162,12 @@ static bool client_request(struct scenario *s, struct client *client,
 static bool client_connect(struct scenario *s, struct client *client,
                            struct words *words)
 {
-    struct slice uid = words_next(words);
-    int64_t number = client->uid;
-    if (uid.len > 4 && memcmp(uid.at, "uid=", 4) == 0) {
-        words_number((struct slice){uid.at + 4, uid.len - 4}, &number);
-    }
     if (client->conn != 0) {
         return failed(s, "it is connected already");
     }
-    client->uid = (uint32_t)number;
+    if (!client_read_peer(client, words)) {
+        return failed(s, "connect takes uid=N and allow=ROLES:KINDS:NAMES");
+    }
     connect_client(s, client);
     return true;
 }

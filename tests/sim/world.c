@@ -301,6 +301,9 @@ static void settle(struct world *world)
 uint64_t world_connect(struct world *world, struct peer peer)
 {
     uint64_t conn = ++world->conns;
+    if (peer.access == NULL) {
+        peer.access = &access_everything;
+    }
     struct event event = {.type = EVENT_CONNECTED, .conn = conn, .peer = peer};
     trace(world, "connected", conn, (struct slice){NULL, 0});
     step(world, &event);
