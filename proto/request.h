@@ -163,6 +163,8 @@ struct request {
     int deadlock; /* enum word_deadlock */
     int64_t value;
     int bounded;
+    int keep;
+    int hold;
     int64_t permits;
     int64_t parties;
     int64_t generation;

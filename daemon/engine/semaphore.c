@@ -55,11 +55,18 @@ struct row_semaphore semaphore_row(const struct semaphore *semaphore)
                                   .bounded = semaphore->bounded};
 }
 
+/* Does a grant belong to its session? */
+static bool is_held(const struct semaphore *semaphore,
+                    const struct request *request)
+{
+    return semaphore->bounded || request->hold == 1;
+}
+
 /* Taken by a session: a hold of its own for each grant. The token, or 0. */
 static uint64_t take(struct engine *engine, struct semaphore *semaphore,
-                     struct session *session, int64_t permits)
+                     struct session *session, int64_t permits, bool held)
 {
-    if (!semaphore->bounded) {
+    if (!held) {
         semaphore->value -= permits;
         changed(engine, semaphore);
         return 0;
@@ -82,12 +89,10 @@ static void write_acquired(struct out *out, uint64_t token)
 }
 
 static uint64_t grant_batch(const struct engine *engine,
-                            const struct semaphore *semaphore,
-                            const struct session *session)
+                            const struct session *session, bool held)
 {
-    return !semaphore->bounded || session->grace_us > 0
-               ? change_batch_seen(engine)
-               : change_batch_numbers(engine);
+    return !held || session->grace_us > 0 ? change_batch_seen(engine)
+                                          : change_batch_numbers(engine);
 }
 
 void semaphore_settle(struct engine *engine, struct semaphore *semaphore)
@@ -96,11 +101,12 @@ void semaphore_settle(struct engine *engine, struct semaphore *semaphore)
     while ((waiter = waiter_first(&semaphore->waiters)) != NULL &&
            waiter->u.semaphore.permits <= permits_free(semaphore)) {
         struct session *session = waiter->session;
+        bool held = waiter->u.semaphore.held;
         uint64_t token =
-            take(engine, semaphore, session, waiter->u.semaphore.permits);
+            take(engine, semaphore, session, waiter->u.semaphore.permits, held);
         waiter->u.semaphore.granted = true;
         write_acquired(waiter_begin(engine, waiter), token);
-        waiter_reply(engine, waiter, grant_batch(engine, semaphore, session));
+        waiter_reply(engine, waiter, grant_batch(engine, session, held));
     }
     if (semaphore_has_permit(semaphore)) {
         const struct side_set *side;
@@ -160,7 +166,7 @@ struct hold *semaphore_load_hold(struct engine *engine, struct session *session,
                                  const struct row_hold *row)
 {
     struct semaphore *semaphore = semaphore_find(engine, row->object);
-    if (semaphore == NULL || !semaphore->bounded || row->count > INT64_MAX) {
+    if (semaphore == NULL || row->count > INT64_MAX) {
         return NULL;
     }
     semaphore->taken += (int64_t)row->count;
@@ -208,6 +214,7 @@ void method_semaphore_declare(struct engine *engine, struct session *session,
     (void)session;
     struct semaphore *semaphore = semaphore_find(engine, request->semaphore);
     bool bounded = request->bounded != 0;
+    bool was_there = semaphore != NULL;
     if (semaphore == NULL) {
         if (names_full(engine, &engine->semaphores, "semaphores")) {
             return;
@@ -222,9 +229,11 @@ void method_semaphore_declare(struct engine *engine, struct session *session,
                semaphore->bounded ? "" : "un");
         return;
     }
-    semaphore->value = request->value;
-    changed(engine, semaphore);
-    semaphore_settle(engine, semaphore);
+    if (!was_there || request->keep != 1) {
+        semaphore->value = request->value;
+        changed(engine, semaphore);
+        semaphore_settle(engine, semaphore);
+    }
     write_object(engine, answer_begin(engine), &semaphore->named);
     answer_end(engine, change_batch_seen(engine));
 }
@@ -262,10 +271,11 @@ void method_semaphore_acquire(struct engine *engine, struct session *session,
     if (semaphore == NULL) {
         return;
     }
+    bool held = is_held(semaphore, request);
     if (semaphore->waiters.count == 0 && permits <= permits_free(semaphore)) {
-        uint64_t token = take(engine, semaphore, session, permits);
+        uint64_t token = take(engine, semaphore, session, permits, held);
         write_acquired(answer_begin(engine), token);
-        answer_end(engine, grant_batch(engine, semaphore, session));
+        answer_end(engine, grant_batch(engine, session, held));
         return;
     }
     if (request->timeout_us == 0) {
@@ -279,8 +289,8 @@ void method_semaphore_acquire(struct engine *engine, struct session *session,
     struct waiter *waiter =
         waiter_new(engine, WAITER_SEMAPHORE, 1, request->timeout_us);
     if (waiter != NULL) {
-        waiter->u.semaphore =
-            (struct wait_semaphore){.semaphore = semaphore, .permits = permits};
+        waiter->u.semaphore = (struct wait_semaphore){
+            .semaphore = semaphore, .permits = permits, .held = held};
         waiter_join_line(waiter, &semaphore->waiters);
     }
 }
@@ -358,7 +368,7 @@ void method_semaphore_release(struct engine *engine, struct session *session,
         refuse_param(engine, "permits", "`permits` must be at least 1");
         return;
     }
-    if (!semaphore->bounded) {
+    if (!semaphore->bounded && request->token == 0) {
         if (permits > WIRE_INTEGER_MAX - 1 - semaphore->value) {
             refuse_param(engine, "permits", "that is more than it can count");
             return;

@@ -4,7 +4,8 @@
  * Bounded: permits belong to sessions (holds) and come back when they are
  * released or the session ends; taken never exceeds value, but for a value made
  * smaller since, which takes permits back only as they are released. Unbounded:
- * a counter; release counts up, acquire counts down, nothing is held. The first
+ * a counter; release counts up, acquire counts down, and nothing is held, but
+ * for what was acquired with `hold`, which is as with a bounded one. The first
  * in line is served first, however many permits it wants, so that it does not
  * starve behind single ones. A semaphore that was declared stays until it is
  * deleted; its row is durable.
@@ -21,8 +22,8 @@ struct semaphore {
     struct named named;
     uint64_t id; /* of its row */
     bool bounded;
-    int64_t value; /* bounded: permits in all; unbounded: permits there are */
-    int64_t taken; /* bounded: by sessions and running jobs */
+    int64_t value; /* permits in all */
+    int64_t taken; /* of them, by sessions and running jobs */
     struct holds holds;
     struct waiter_list waiters;
     struct side_sets parked; /* ready jobs that wait for a permit */

@@ -98,6 +98,7 @@ struct wait_lock {
 struct wait_semaphore {
     struct semaphore *semaphore;
     int64_t permits;
+    bool held; /* they will belong to the session */
     bool granted;
 };
 
