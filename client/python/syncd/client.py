@@ -99,6 +99,7 @@ class Client:
     def _forget(self) -> None:
         """A session that is new holds nothing."""
         self.holds: Dict[str, Hold] = {}
+        self.permits: Dict[str, List[int]] = {}  # tokens, by semaphore
         self.lost_locks: Set[Tuple[str, str]] = set()
         self.taken: Dict[str, Taken] = {}
 
@@ -223,7 +224,7 @@ class Client:
 
     def _on_lost(self) -> None:
         """By the keeper: what the session held is lost."""
-        holds, self.holds = self.holds, {}
+        holds, self.holds, self.permits = self.holds, {}, {}
         self.lost_locks |= {(name, hold.owner) for name, hold in holds.items()}
         for taken in list(self.taken.values()):
             taken.lost += len(taken.jobs)

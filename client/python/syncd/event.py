@@ -1,11 +1,11 @@
 """Event: threading's, for processes."""
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, overload
+from typing import Any, Dict, Optional
 
 from .call import Request, Steps, checked_timeout
 from .client import Client
-from .names import Thing, leading_name
+from .names import Thing
 
 
 class EventSteps(Thing):
@@ -48,16 +48,7 @@ class Event(EventSteps):
     Event(name=None, *, client=None). Jobs can wait for it too: put(after=...).
     """
 
-    @overload
     def __init__(self, name: Optional[str] = None, *,
-                 client: Optional[Client] = None) -> None: ...
-
-    @overload
-    def __init__(self, *, name: Optional[str] = None,
-                 client: Optional[Client] = None) -> None: ...
-
-    @leading_name
-    def __init__(self, *, name: Optional[str] = None,
                  client: Optional[Client] = None) -> None:
         super().__init__(name, client)
 

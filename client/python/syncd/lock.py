@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, List, Optional, Tuple, overload
+from typing import Any, Dict, List, Optional, Tuple
 
 from .call import Request, Steps
 from .client import Client, Hold, owner as _thread_owner
 from .errors import LockLost, SessionLost, StaleToken
-from .names import Thing, leading_name, private_name
+from .names import Thing, private_name
 
 
 def acquire_timeout(blocking: bool, timeout: float) -> Optional[float]:
@@ -65,8 +65,11 @@ class LockSteps(Thing):
         if not result["acquired"]:
             return False
         self.client.lost_locks.discard((self.name, owner))
-        self.client.holds[self.name] = Hold(owner, result["token"],
-                                            result["count"])
+        hold = self.client.holds.get(self.name)
+        if hold is not None and hold.token == result["token"]:
+            hold.count += 1
+        else:
+            self.client.holds[self.name] = Hold(owner, result["token"], 1)
         return True
 
     def _undo_acquire(self, result: Dict[str, Any]) -> List[Request]:
@@ -189,16 +192,7 @@ class Lock(_Blocking):
     when its process ends, however it ends.
     """
 
-    @overload
     def __init__(self, name: Optional[str] = None, *, deadlock: str = "wait",
-                 client: Optional[Client] = None) -> None: ...
-
-    @overload
-    def __init__(self, *, name: Optional[str] = None, deadlock: str = "wait",
-                 client: Optional[Client] = None) -> None: ...
-
-    @leading_name
-    def __init__(self, *, name: Optional[str] = None, deadlock: str = "wait",
                  client: Optional[Client] = None) -> None:
         super().__init__(name, client, deadlock)
 
@@ -218,16 +212,7 @@ class RLock(_Blocking):
 
     reentrant = True
 
-    @overload
     def __init__(self, name: Optional[str] = None, *, deadlock: str = "wait",
-                 client: Optional[Client] = None) -> None: ...
-
-    @overload
-    def __init__(self, *, name: Optional[str] = None, deadlock: str = "wait",
-                 client: Optional[Client] = None) -> None: ...
-
-    @leading_name
-    def __init__(self, *, name: Optional[str] = None, deadlock: str = "wait",
                  client: Optional[Client] = None) -> None:
         super().__init__(name, client, deadlock)
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 import functools
 import os
 import weakref
-from typing import (Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar,
-                    cast)
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 from .call import Request
 from .client import Client, client as _own_client
 
-F = TypeVar("F", bound=Callable[..., None])
-
 PRIVATE = "private/"
 
 
-def leading_name(init: F) -> F:
+def leading_name(init: Callable[..., None]) -> Callable[..., None]:
     """Lets a str given first be the name, before the arguments that the class
     of threading or queue takes."""
     @functools.wraps(init)
@@ -24,7 +21,7 @@ def leading_name(init: F) -> F:
             options["name"] = args[0]
             args = args[1:]
         init(self, *args, **options)
-    return cast(F, with_name)
+    return with_name
 
 
 def private_name() -> str:

@@ -1,0 +1,60 @@
+"""test.test_queue, the suite of the module queue, over a daemon."""
+import types
+import unittest
+from test import test_queue
+
+import suite
+import syncd
+
+suite.use_daemon(globals())
+
+queue = types.SimpleNamespace(
+    Queue=syncd.Queue, LifoQueue=syncd.LifoQueue,
+    PriorityQueue=syncd.PriorityQueue, SimpleQueue=syncd.SimpleQueue,
+    Empty=syncd.Empty, Full=syncd.Full)
+
+
+class QueueTest(test_queue.QueueTest, unittest.TestCase):
+    """Of queue.Queue."""
+
+    queue = queue
+
+
+class LifoQueueTest(test_queue.LifoQueueTest, unittest.TestCase):
+    """Of queue.LifoQueue."""
+
+    queue = queue
+
+
+class PriorityQueueTest(test_queue.PriorityQueueTest, unittest.TestCase):
+    """Of queue.PriorityQueue."""
+
+    queue = queue
+
+
+@suite.without({
+    "test_references": "an item of a class inside a function cannot go to "
+                       "another process, where it would be a copy anyway",
+})
+class SimpleQueueTest(test_queue.BaseSimpleQueueTest, unittest.TestCase):
+    """Of queue.SimpleQueue."""
+
+    queue = queue
+
+    def setUp(self):
+        self.type2test = syncd.SimpleQueue
+        super().setUp()
+
+
+@suite.without({
+    "test_failing_queue": "overrides Queue._put and Queue._get, the hooks "
+                          "around the deque inside a queue.Queue",
+})
+class FailingQueueTest(test_queue.FailingQueueTest, unittest.TestCase):
+    """Of queue.Queue's inside."""
+
+    queue = queue
+
+
+if __name__ == "__main__":
+    suite.main()
