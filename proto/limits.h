@@ -38,6 +38,20 @@
 /* Connections at once (configuration: max_connections). */
 #define CONNECTIONS_DEFAULT 16384
 
+/* What a single user may have (configuration: max_user_...), so that none can
+ * use up what is there for all. Connections, a quarter of them: */
+#define USER_CONNECTIONS_DEFAULT 4096
+
+/* Requests that wait, over all of its connections: some 20 MB of waiters. */
+#define USER_PENDING_DEFAULT 65536
+
+/* Jobs that it has put, bytes: a quarter of the memory. A quarter of this again
+ * its requests may take up that wait. */
+#define USER_MEMORY_DEFAULT ((size_t)1 << 30)
+
+/* Objects with a name that it made: a tenth of each kind's limit. */
+#define USER_OBJECTS_DEFAULT 100000
+
 /* Queues, locks that are held or waited for, and as many of each other kind of
  * object, at the same time. A queue costs about 1 KiB, a lock 200 bytes. */
 #define OBJECTS_MAX 1000000

@@ -366,6 +366,7 @@ void access_changed(struct engine *engine, uint64_t conn,
         return;
     }
     session->peer.access = access;
+    session_charge(engine, session);
     access = access == NULL ? &access_nothing : access;
     /* Refusing one may end others: a barrier breaks. So from the start. */
     for (struct waiter *waiter = TAILQ_FIRST(&session->waiters);

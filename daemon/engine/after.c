@@ -11,7 +11,7 @@ void after_begin(struct engine *engine, struct job *job)
     }
     extra->after_count = names_split(extra->row_after, events, NAME_LIST_MAX);
     extra->after = mem_zalloc(extra->after_count * sizeof(*extra->after));
-    memory_add(engine, extra->after_count * sizeof(*extra->after));
+    memory_add(engine, job->owner, extra->after_count * sizeof(*extra->after));
     for (size_t i = 0; i < extra->after_count; i++) {
         struct after *after = &extra->after[i];
         after->job = job;
@@ -46,7 +46,7 @@ void after_end(struct engine *engine, struct job *job)
     for (size_t i = 0; i < extra->after_count; i++) {
         leave(engine, &extra->after[i]);
     }
-    memory_sub(engine, extra->after_count * sizeof(*extra->after));
+    memory_sub(engine, job->owner, extra->after_count * sizeof(*extra->after));
     mem_free(extra->after);
     extra->after = NULL;
     extra->after_count = 0;

@@ -17,7 +17,7 @@ static struct barrier *barrier_new(struct engine *engine, uint64_t id,
     struct barrier *barrier = mem_zalloc(sizeof(*barrier));
     barrier->id = id;
     TAILQ_INIT(&barrier->passing);
-    names_add(&engine->barriers, &barrier->named, name);
+    names_add(engine, &engine->barriers, &barrier->named, name);
     return barrier;
 }
 
@@ -83,14 +83,19 @@ bool barrier_load(struct engine *engine, const struct row_barrier *row)
         return false;
     }
     struct barrier *barrier = barrier_new(engine, row->id, row->name);
+    names_own(engine, &barrier->named, row->uid);
     barrier->broken = "restart";
     barrier->saved.on_disk = true;
     return true;
 }
 
-struct row_barrier barrier_row(const struct barrier *barrier)
+struct row_barrier barrier_row(const struct engine *engine,
+                               const struct barrier *barrier)
 {
-    return (struct row_barrier){.id = barrier->id, .name = barrier->named.name};
+    return (struct row_barrier){.id = barrier->id,
+                                .name = barrier->named.name,
+                                .uid =
+                                    account_uid(engine, barrier->named.owner)};
 }
 
 static void complain_broken(struct complaint *why, const char *reason,
@@ -281,8 +286,7 @@ void method_barrier_wait(struct engine *engine, struct session *session,
         refuse_param(engine, "parties", "`parties` must be at least 1");
         return;
     }
-    if (barrier_find(engine, request->barrier) == NULL &&
-        names_full(engine, &engine->barriers, "barriers")) {
+    if (names_full(engine, &engine->barriers, request->barrier, "barriers")) {
         return;
     }
     struct barrier *barrier = barrier_use(engine, request->barrier);
@@ -357,8 +361,7 @@ void method_barrier_abort(struct engine *engine, struct session *session,
                           const struct request *request)
 {
     (void)session;
-    if (barrier_find(engine, request->barrier) == NULL &&
-        names_full(engine, &engine->barriers, "barriers")) {
+    if (names_full(engine, &engine->barriers, request->barrier, "barriers")) {
         return;
     }
     break_barrier(engine, barrier_use(engine, request->barrier), "aborted");

@@ -54,7 +54,8 @@ struct barrier {
 TAILQ_HEAD(barrier_list, barrier);
 
 bool barrier_load(struct engine *engine, const struct row_barrier *row);
-struct row_barrier barrier_row(const struct barrier *barrier);
+struct row_barrier barrier_row(const struct engine *engine,
+                               const struct barrier *barrier);
 
 /* A party leaves without being released: the barrier breaks. */
 void barrier_left(struct engine *engine, struct waiter *take_waiter,

@@ -230,7 +230,7 @@ void method_batch_create(struct engine *engine, struct session *session,
         return;
     }
     if (batch == NULL) {
-        if (names_full(engine, &engine->batches, "batches")) {
+        if (names_full(engine, &engine->batches, name, "batches")) {
             return;
         }
         batch = create(engine, request);

@@ -40,7 +40,7 @@ struct batch_object *batch_new(struct engine *engine, uint64_t id,
         TAILQ_INIT(&stage->dead);
         TAILQ_INIT(&stage->held);
     }
-    names_add(&engine->batches, &batch->named, name);
+    names_add(engine, &engine->batches, &batch->named, name);
     HASH_ADD(by_id, engine->batches_by_id, id, sizeof(id), batch);
     return batch;
 }
@@ -119,7 +119,8 @@ struct row_batch batch_row(struct engine *engine, struct batch_object *batch)
         .goes_on = batch->goes_on,
         .sealed = batch->sealed,
         .passed = batch->passed,
-        .cancelled = batch->cancelled};
+        .cancelled = batch->cancelled,
+        .uid = account_uid(engine, batch->named.owner)};
 }
 
 static bool load_stages(struct engine *engine, const struct row_batch *row)
@@ -133,6 +134,7 @@ static bool load_stages(struct engine *engine, const struct row_batch *row)
     }
     struct batch_object *batch =
         batch_new(engine, row->id, row->name, (struct slices){names, count});
+    names_own(engine, &batch->named, row->uid);
     for (size_t i = 0; i < count; i++) {
         int64_t number;
         if (!scan_integer(done[i], &number) || number < 0) {

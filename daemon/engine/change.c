@@ -118,7 +118,7 @@ static struct saved *fill_row(struct engine *engine,
         return &engine->counters_saved;
     case ROW_queue: {
         struct queue *queue = change->object;
-        *(struct row_queue *)row = queue_row(queue);
+        *(struct row_queue *)row = queue_row(engine, queue);
         return &queue->saved;
     }
     case ROW_session: {
@@ -138,17 +138,17 @@ static struct saved *fill_row(struct engine *engine,
     }
     case ROW_semaphore: {
         struct semaphore *semaphore = change->object;
-        *(struct row_semaphore *)row = semaphore_row(semaphore);
+        *(struct row_semaphore *)row = semaphore_row(engine, semaphore);
         return &semaphore->saved;
     }
     case ROW_event: {
         struct event_object *event = change->object;
-        *(struct row_event *)row = event_row(event);
+        *(struct row_event *)row = event_row(engine, event);
         return &event->saved;
     }
     case ROW_barrier: {
         struct barrier *barrier = change->object;
-        *(struct row_barrier *)row = barrier_row(barrier);
+        *(struct row_barrier *)row = barrier_row(engine, barrier);
         return &barrier->saved;
     }
     case ROW_hold: {

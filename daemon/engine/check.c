@@ -209,6 +209,32 @@ static void check_numbers(const struct numbers *numbers)
     CHECK(numbers->next == 1 || numbers->next <= numbers->reserved);
 }
 
+/* I15: what is charged to the users is all there is. */
+static void check_accounts(const struct engine *engine)
+{
+    size_t memory = 0;
+    size_t waiters = 0;
+    size_t waiting_bytes = 0;
+    size_t connections = 0;
+    size_t objects = 0;
+    for (uint32_t i = 0; i < engine->accounts.count; i++) {
+        const struct account *account = engine->accounts.at[i];
+        memory += account->memory;
+        waiters += account->waiters;
+        waiting_bytes += account->waiting_bytes;
+        connections += account->connections;
+        objects += account->objects;
+    }
+    CHECK(memory == engine->memory_used);
+    CHECK(waiters == engine->waiters_count);
+    CHECK(waiting_bytes == engine->waiting_bytes);
+    CHECK(connections == engine->sessions_count);
+    CHECK(objects == engine->queues.count + engine->locks.count +
+                         engine->semaphores.count + engine->events.count +
+                         engine->barriers.count + engine->conditions.count +
+                         engine->batches.count);
+}
+
 void engine_check(struct engine *engine)
 {
     size_t jobs = check_sweeps(engine);
@@ -225,6 +251,7 @@ void engine_check(struct engine *engine)
     }
     CHECK(waiters == engine->waiters_count);
     check_names(engine);
+    check_accounts(engine);
     check_changes(&engine->changes);
     check_numbers(&engine->job_ids);
     check_numbers(&engine->tokens);
@@ -282,7 +309,7 @@ uint64_t engine_digest(struct engine *engine)
     struct queue *queue, *next_queue;
     HASH_ITER (by_id, engine->queues_by_id, queue, next_queue) {
         if (queue->saved.on_disk || queue->saved.dirty != 0) {
-            struct row_queue row = queue_row(queue);
+            struct row_queue row = queue_row(engine, queue);
             digest += row_digest(ROW_queue, &row);
         }
     }

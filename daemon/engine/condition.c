@@ -15,7 +15,7 @@ static struct condition *condition_use(struct engine *engine, struct slice name)
     if (condition == NULL) {
         condition = mem_zalloc(sizeof(*condition));
         waiter_list_init(&condition->waiters);
-        names_add(&engine->conditions, &condition->named, name);
+        names_add(engine, &engine->conditions, &condition->named, name);
     }
     return condition;
 }
@@ -46,7 +46,8 @@ void condition_wake(struct engine *engine, struct waiter *waiter, bool notified)
 void method_condition_wait(struct engine *engine, struct session *session,
                            const struct request *request)
 {
-    if (names_full(engine, &engine->conditions, "conditions")) {
+    if (names_full(engine, &engine->conditions, request->condition,
+                   "conditions")) {
         return;
     }
     struct waiter *waiter =

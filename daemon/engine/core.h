@@ -5,6 +5,7 @@
 #define SYNCD_ENGINE_CORE_H
 
 #include "daemon/engine/access.h"
+#include "daemon/engine/account.h"
 #include "daemon/engine/after.h"
 #include "daemon/engine/barrier.h"
 #include "daemon/engine/batch_object.h"
@@ -58,6 +59,7 @@ struct current {
     const struct request *request;
     struct session *session;
     struct reply_to to;
+    size_t size; /* that it takes up while it waits, bytes */
 };
 
 struct engine {
@@ -84,6 +86,7 @@ struct engine {
     struct queue_list touched;
     struct queue_list memory_line; /* queues whose first put waits for memory */
     size_t memory_used;
+    struct accounts accounts;
     size_t waiters_count;
     size_t waiting_bytes;  /* of all requests that wait */
     size_t sessions_count; /* with a connection */
@@ -132,8 +135,9 @@ static inline int64_t later(int64_t a, int64_t b)
     return b > INT64_MAX - 1 - a ? INT64_MAX - 1 : a + b;
 }
 
-void memory_add(struct engine *engine, size_t bytes);
-void memory_sub(struct engine *engine, size_t bytes);
+/* Memory of jobs, charged to the account of whoever put them. */
+void memory_add(struct engine *engine, uint32_t owner, size_t bytes);
+void memory_sub(struct engine *engine, uint32_t owner, size_t bytes);
 
 struct row_counters counters_row(const struct engine *engine);
 void histogram_add(struct histogram *histogram, int64_t us);

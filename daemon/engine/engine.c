@@ -16,6 +16,10 @@ const struct engine_options engine_options_default = {
     .pending_max = PENDING_REQUESTS_DEFAULT,
     .pending_bytes_max = PENDING_BYTES_DEFAULT,
     .connections_max = CONNECTIONS_DEFAULT,
+    .user_connections_max = USER_CONNECTIONS_DEFAULT,
+    .user_pending_max = USER_PENDING_DEFAULT,
+    .user_memory_max = USER_MEMORY_DEFAULT,
+    .user_objects_max = USER_OBJECTS_DEFAULT,
 };
 
 typedef void method_fn(struct engine *engine, struct session *session,
@@ -41,15 +45,18 @@ struct slice slice_copy(struct slice text)
     return (struct slice){copy, text.len};
 }
 
-void memory_add(struct engine *engine, size_t bytes)
+void memory_add(struct engine *engine, uint32_t owner, size_t bytes)
 {
     engine->memory_used += bytes;
+    engine->accounts.at[owner]->memory += bytes;
 }
 
-void memory_sub(struct engine *engine, size_t bytes)
+void memory_sub(struct engine *engine, uint32_t owner, size_t bytes)
 {
-    CHECK(engine->memory_used >= bytes);
+    struct account *account = engine->accounts.at[owner];
+    CHECK(engine->memory_used >= bytes && account->memory >= bytes);
     engine->memory_used -= bytes;
+    account->memory -= bytes;
 }
 
 /* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
@@ -119,6 +126,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->job_ids.next = 1;
     engine->tokens.next = 1;
     engine->object_ids.next = 1;
+    accounts_init(&engine->accounts);
     changes_init(&engine->changes);
     held_init(&engine->held[0]);
     held_init(&engine->held[1]);
@@ -167,6 +175,7 @@ void engine_free(struct engine *engine)
     index_fini(&engine->jobs);
     out_fini(&engine->scratch);
     CHECK(engine->memory_used == 0);
+    accounts_fini(&engine->accounts);
     changes_fini(&engine->changes);
     mem_free(engine);
 }
@@ -298,6 +307,7 @@ static void carry_out(struct engine *engine, const struct event *event)
     engine->current = (struct current){.event = event,
                                        .request = request,
                                        .session = session,
+                                       .size = event->size,
                                        .to = {.session = session,
                                               .conn = event->conn,
                                               .tag = event->tag,

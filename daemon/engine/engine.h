@@ -104,8 +104,12 @@ struct engine_options {
     size_t memory_max;     /* all jobs together, bytes */
     size_t pending_max;    /* requests of one connection that wait */
     size_t pending_bytes_max;
-    size_t connections_max; /* for server.info alone */
-    bool forgetful;         /* the store keeps nothing: make no batches */
+    size_t connections_max;      /* for server.info alone, as the next */
+    size_t user_connections_max; /* and what a single user may have: */
+    size_t user_pending_max;     /* requests that wait */
+    size_t user_memory_max;      /* jobs, bytes */
+    size_t user_objects_max;
+    bool forgetful; /* the store keeps nothing: make no batches */
 };
 
 extern const struct engine_options engine_options_default;

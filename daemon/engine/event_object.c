@@ -20,7 +20,7 @@ static struct event_object *event_new(struct engine *engine, uint64_t id,
     event->id = id;
     waiter_list_init(&event->waiters);
     TAILQ_INIT(&event->jobs);
-    names_add(&engine->events, &event->named, name);
+    names_add(engine, &engine->events, &event->named, name);
     return event;
 }
 
@@ -52,14 +52,18 @@ bool event_load(struct engine *engine, const struct row_event *row)
         return false;
     }
     struct event_object *event = event_new(engine, row->id, row->name);
+    names_own(engine, &event->named, row->uid);
     event->set = true;
     event->saved.on_disk = true;
     return true;
 }
 
-struct row_event event_row(const struct event_object *event)
+struct row_event event_row(const struct engine *engine,
+                           const struct event_object *event)
 {
-    return (struct row_event){.id = event->id, .name = event->named.name};
+    return (struct row_event){.id = event->id,
+                              .name = event->named.name,
+                              .uid = account_uid(engine, event->named.owner)};
 }
 
 static void write_set(struct out *out, bool set)
@@ -140,8 +144,7 @@ void method_event_set(struct engine *engine, struct session *session,
 {
     (void)session;
     if (refuse_reserved(engine, request->event) ||
-        (event_find(engine, request->event) == NULL &&
-         names_full(engine, &engine->events, "events"))) {
+        names_full(engine, &engine->events, request->event, "events")) {
         return;
     }
     struct event_object *event = event_use(engine, request->event);
@@ -176,7 +179,8 @@ void method_event_wait(struct engine *engine, struct session *session,
         answer_end(engine, change_batch_seen(engine));
         return;
     }
-    if (there == NULL && names_full(engine, &engine->events, "events")) {
+    if (there == NULL &&
+        names_full(engine, &engine->events, request->event, "events")) {
         return;
     }
     struct waiter *waiter =

@@ -36,7 +36,8 @@ void event_set_told(struct engine *engine, struct slice name);
 void event_clear(struct engine *engine, struct slice name);
 
 bool event_load(struct engine *engine, const struct row_event *row);
-struct row_event event_row(const struct event_object *event);
+struct row_event event_row(const struct engine *engine,
+                           const struct event_object *event);
 void event_answer_wait(struct engine *engine, struct waiter *take_waiter,
                        bool set);
 /* A waiter left: an event that is of no use any more is not kept. */

@@ -7,6 +7,7 @@
 #include "daemon/engine/core.h"
 
 #include <math.h>
+#include <stdio.h>
 
 struct job *job_leased(const struct engine *engine,
                        const struct session *session, uint64_t id,
@@ -78,6 +79,34 @@ static bool check_part(struct engine *engine, const struct done_part *part)
     return true;
 }
 
+/* Texts that consumers leave with jobs may take a quarter more memory than
+ * puts, so that work goes on at the limit. Beyond that they are refused, but
+ * what frees memory never is. */
+static bool texts_refused(struct engine *engine, size_t bytes)
+{
+    size_t most = engine->options.memory_max + engine->options.memory_max / 4;
+    if (bytes == 0 || engine->memory_used + bytes <= most) {
+        return false;
+    }
+    struct complaint why;
+    complain(&why, ERROR_limit,
+             "the daemon's memory is used up: send this without `result`, "
+             "`error` and `progress`, or when some jobs are finished");
+    (void)snprintf(why.limit, sizeof(why.limit), "max_memory");
+    why.value = (int64_t)engine->options.memory_max;
+    reply_error(engine, &engine->current.to, &why);
+    return true;
+}
+
+static size_t results_bytes(const struct done_part *part)
+{
+    size_t bytes = part->one.result.len;
+    for (size_t i = 0; i < part->jobs.count; i++) {
+        bytes += part->jobs.at[i].result.len;
+    }
+    return bytes;
+}
+
 /* What is done with one leased job. */
 typedef void each_job(struct engine *engine, struct job *job,
                       const struct done_item *item);
@@ -146,7 +175,8 @@ bool finish_part(struct engine *engine, struct session *session,
                  const struct done_part *part, struct slice *finished,
                  uint64_t *batch)
 {
-    if (!check_part(engine, part)) {
+    if (!check_part(engine, part) ||
+        texts_refused(engine, results_bytes(part))) {
         return false;
     }
     struct out out;
@@ -182,15 +212,15 @@ void method_queue_done(struct engine *engine, struct session *session,
                        const struct request *request)
 {
     const struct done_part *part = &request->done;
-    if (!check_part(engine, part)) {
+    if (!check_part(engine, part) ||
+        texts_refused(engine, results_bytes(part))) {
         return;
     }
     if (!is_one(part)) {
         answer_each(engine, session, part, finish_one, SLICE("done"), true);
         return;
     }
-    struct job *job =
-        leased(engine, session, part->one.id, part->one.token);
+    struct job *job = leased(engine, session, part->one.id, part->one.token);
     if (job == NULL) {
         refuse_stale(engine, part->one.id);
         return;
@@ -207,7 +237,8 @@ void method_queue_extend(struct engine *engine, struct session *session,
                          const struct request *request)
 {
     const struct done_part *part = &request->done;
-    if (!check_part(engine, part)) {
+    if (!check_part(engine, part) ||
+        texts_refused(engine, items_count(part) * request->progress.len)) {
         return;
     }
     if (request->lease_us == 0) {
@@ -219,8 +250,7 @@ void method_queue_extend(struct engine *engine, struct session *session,
                     false);
         return;
     }
-    struct job *job =
-        leased(engine, session, part->one.id, part->one.token);
+    struct job *job = leased(engine, session, part->one.id, part->one.token);
     if (job == NULL) {
         refuse_stale(engine, part->one.id);
         return;
@@ -286,6 +316,9 @@ void method_queue_fail(struct engine *engine, struct session *session,
     struct job *job = leased(engine, session, item->id, item->token);
     if (job == NULL) {
         refuse_stale(engine, item->id);
+        return;
+    }
+    if (texts_refused(engine, request->failure.len)) {
         return;
     }
     fail_job(engine, job, request);

@@ -84,29 +84,31 @@ struct job_extra *job_extra(struct engine *engine, struct job *job)
         extra->keep_done_us = -1;
         waiter_list_init(&extra->waiters);
         job->extra = extra;
-        memory_add(engine, sizeof(*extra));
+        memory_add(engine, job->owner, sizeof(*extra));
     }
     return job->extra;
 }
 
 /* Replaces an owned text of a job. */
-static void set_text(struct engine *engine, struct slice *text,
-                     struct slice value)
+static void set_text(struct engine *engine, const struct job *job,
+                     struct slice *text, struct slice value)
 {
-    memory_sub(engine, text->len);
+    memory_sub(engine, job->owner, text->len);
     change_free(engine, (void *)text->at);
     *text = slice_copy(value);
-    memory_add(engine, text->len);
+    memory_add(engine, job->owner, text->len);
 }
 
-static struct job *job_alloc(struct engine *engine, struct slice body)
+static struct job *job_alloc(struct engine *engine, uint32_t owner,
+                             struct slice body)
 {
     struct job *job = mem_alloc(sizeof(*job) + body.len);
     memset(job, 0, sizeof(*job));
     CHECK(body.len <= UINT32_MAX);
+    job->owner = owner;
     job->body_len = (uint32_t)body.len;
     memcpy(job->body, body.at, body.len);
-    memory_add(engine, job_size(job));
+    memory_add(engine, owner, job_size(job));
     return job;
 }
 
@@ -121,8 +123,9 @@ void job_set_limits(struct engine *engine, struct job *job, struct slices names)
         extra->limits[i]->jobs++;
     }
     extra->row_limits = names_joined(names);
-    memory_add(engine, names.count * sizeof(struct semaphore *) +
-                           extra->row_limits.len);
+    memory_add(engine, job->owner,
+               names.count * sizeof(struct semaphore *) +
+                   extra->row_limits.len);
 }
 
 static void drop_limits(struct engine *engine, struct job_extra *extra)
@@ -133,20 +136,22 @@ static void drop_limits(struct engine *engine, struct job_extra *extra)
     for (size_t i = 0; i < extra->limits_count; i++) {
         extra->limits[i]->jobs--;
     }
-    memory_sub(engine, extra->limits_count * sizeof(struct semaphore *) +
-                           extra->row_limits.len);
+    memory_sub(engine, extra->job->owner,
+               extra->limits_count * sizeof(struct semaphore *) +
+                   extra->row_limits.len);
     mem_free(extra->limits);
     change_free(engine, (void *)extra->row_limits.at);
 }
 
-struct job *job_new(struct engine *engine, const struct put_item *item)
+struct job *job_new(struct engine *engine, uint32_t owner,
+                    const struct put_item *item)
 {
-    struct job *job = job_alloc(engine, item->body);
+    struct job *job = job_alloc(engine, owner, item->body);
     if (item->key.at != NULL || item->priority != 0 || item->lease_us >= 0 ||
         item->max_attempts >= 0 || item->keep_done_us >= 0 ||
         item->limits.at != NULL || item->after.at != NULL) {
         struct job_extra *extra = job_extra(engine, job);
-        set_text(engine, &extra->key, item->key);
+        set_text(engine, job, &extra->key, item->key);
         extra->priority = item->priority;
         extra->lease_us = item->lease_us;
         extra->max_attempts = item->max_attempts;
@@ -162,18 +167,18 @@ struct job *job_new(struct engine *engine, const struct put_item *item)
 /* Its memory; it stands nowhere any more. */
 static void job_free(struct engine *engine, struct job *job)
 {
-    memory_sub(engine, job_size(job));
+    memory_sub(engine, job->owner, job_size(job));
     if (job->extra != NULL) {
         struct job_extra *extra = job->extra;
-        set_text(engine, &extra->key, (struct slice){0});
-        set_text(engine, &extra->error, (struct slice){0});
-        set_text(engine, &extra->result, (struct slice){0});
-        set_text(engine, &extra->progress, (struct slice){0});
+        set_text(engine, job, &extra->key, (struct slice){0});
+        set_text(engine, job, &extra->error, (struct slice){0});
+        set_text(engine, job, &extra->result, (struct slice){0});
+        set_text(engine, job, &extra->progress, (struct slice){0});
         CHECK(extra->stage == NULL);
         after_end(engine, job);
         drop_limits(engine, extra);
         change_free(engine, (void *)extra->row_after.at);
-        memory_sub(engine, sizeof(*extra));
+        memory_sub(engine, job->owner, sizeof(*extra));
         mem_free(extra);
     }
     change_free(engine, job);
@@ -446,7 +451,7 @@ void job_finish(struct engine *engine, struct job *job, struct slice result)
         return;
     }
     struct job_extra *extra = job_extra(engine, job);
-    set_text(engine, &extra->result, result);
+    set_text(engine, job, &extra->result, result);
     extra->finished_at_us = engine->now_us;
     extra->keep_done_us = keep_us;
     arrive(engine, job);
@@ -521,18 +526,18 @@ void job_remove(struct engine *engine, struct job *job)
 
 void job_set_error(struct engine *engine, struct job *job, struct slice error)
 {
-    set_text(engine, &job_extra(engine, job)->error, error);
+    set_text(engine, job, &job_extra(engine, job)->error, error);
 }
 
 void job_set_result(struct engine *engine, struct job *job, struct slice result)
 {
-    set_text(engine, &job_extra(engine, job)->result, result);
+    set_text(engine, job, &job_extra(engine, job)->result, result);
 }
 
 void job_set_progress(struct engine *engine, struct job *job,
                       struct slice progress)
 {
-    set_text(engine, &job_extra(engine, job)->progress, progress);
+    set_text(engine, job, &job_extra(engine, job)->progress, progress);
 }
 
 void job_crashed(struct engine *engine, struct job *job, struct slice why)

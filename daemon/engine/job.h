@@ -101,6 +101,7 @@ struct job {
     struct saved saved;
     bool changed; /* the last change of its row was not its put */
     uint32_t body_len;
+    uint32_t owner;    /* the account of whoever put it */
     uint32_t attempts; /* tries begun that count */
     uint32_t crashes;  /* tries that ended with the consumer or the lease */
     char body[];       /* JSON */
@@ -142,8 +143,9 @@ struct job *job_set_next(struct job *job);
 /* After a restart the leases of a set of running jobs begin anew. */
 void job_set_rerank(struct engine *engine, struct job_set *set);
 
-/* A new job in no set yet and without an id. */
-struct job *job_new(struct engine *engine, const struct put_item *item);
+/* A new job in no set yet and without an id, charged to that account. */
+struct job *job_new(struct engine *engine, uint32_t owner,
+                    const struct put_item *item);
 
 /* Semaphores it needs to run; they are there. */
 void job_set_limits(struct engine *engine, struct job *job,

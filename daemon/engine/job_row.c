@@ -18,6 +18,7 @@ struct row_job job_row(struct engine *engine, struct job *job)
         .queue = job->set->queue->id,
         .put_at_us = job->put_at_us,
         .body = {job->body, job->body_len},
+        .uid = account_uid(engine, job->owner),
         .state = job->set->state,
         .attempts = job->attempts,
         .crashes = job->crashes,
@@ -198,7 +199,8 @@ bool job_load(struct engine *engine, const struct row_job *row)
                             .lease_us = row->lease_us,
                             .max_attempts = row->max_attempts,
                             .keep_done_us = row->keep_done_us};
-    struct job *job = job_new(engine, &item);
+    struct job *job =
+        job_new(engine, account_of_uid(engine, (uint32_t)row->uid), &item);
     job->id = row->id;
     job->put_at_us = row->put_at_us;
     job->attempts = (uint32_t)row->attempts;

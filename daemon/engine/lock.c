@@ -23,7 +23,7 @@ static struct lock *lock_use(struct engine *engine, struct slice name)
         lock = mem_zalloc(sizeof(*lock));
         TAILQ_INIT(&lock->holds);
         waiter_list_init(&lock->waiters);
-        names_add(&engine->locks, &lock->named, name);
+        names_add(engine, &engine->locks, &lock->named, name);
     }
     return lock;
 }
@@ -270,7 +270,7 @@ void method_lock_acquire(struct engine *engine, struct session *session,
 {
     char room[OWNER_BYTES];
     struct slice owner = owner_of(session, request->owner, room);
-    if (names_full(engine, &engine->locks, "locks")) {
+    if (names_full(engine, &engine->locks, request->lock, "locks")) {
         return;
     }
     struct lock *lock = lock_use(engine, request->lock);

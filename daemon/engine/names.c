@@ -43,26 +43,38 @@ struct named *names_find(const struct names *names, struct slice name)
     return named;
 }
 
-void names_add(struct names *names, struct named *named, struct slice name)
+void names_own(struct engine *engine, struct named *named, uint64_t uid)
+{
+    engine->accounts.at[named->owner]->objects--;
+    named->owner = account_of_uid(engine, (uint32_t)uid);
+    engine->accounts.at[named->owner]->objects++;
+}
+
+void names_add(struct engine *engine, struct names *names, struct named *named,
+               struct slice name)
 {
     named->name = slice_copy(name);
     HASH_ADD_KEYPTR(by_name, names->by_name, named->name.at,
                     (unsigned)named->name.len, named);
     CHECK(RB_INSERT(named_tree, &names->tree, named) == NULL);
     names->count++;
+    named->owner = account_at_hand(engine);
+    engine->accounts.at[named->owner]->objects++;
 }
 
-void names_unlink(struct names *names, struct named *named)
+void names_unlink(struct engine *engine, struct names *names,
+                  struct named *named)
 {
     HASH_DELETE(by_name, names->by_name, named);
     RB_REMOVE(named_tree, &names->tree, named);
     names->count--;
+    engine->accounts.at[named->owner]->objects--;
 }
 
 void names_remove(struct engine *engine, struct names *names,
                   struct named *named)
 {
-    names_unlink(names, named);
+    names_unlink(engine, names, named);
     change_free(engine, (void *)named->name.at);
     named->name = (struct slice){0};
 }
@@ -156,10 +168,20 @@ void names_answer_list(struct engine *engine, const struct request *request,
 }
 
 bool names_full(struct engine *engine, const struct names *names,
-                const char *plural)
+                struct slice name, const char *plural)
 {
-    if (names->count < OBJECTS_MAX) {
+    uint32_t owner = account_at_hand(engine);
+    bool many = names->count >= OBJECTS_MAX;
+    if (!many &&
+        (owner == ACCOUNT_EXEMPT || engine->accounts.at[owner]->objects <
+                                        engine->options.user_objects_max)) {
         return false;
+    }
+    if (names_find(names, name) != NULL) {
+        return false;
+    }
+    if (!many) {
+        return account_refused_objects(engine, 1);
     }
     struct complaint why;
     complain(&why, ERROR_limit,

@@ -15,6 +15,7 @@ struct out;
 
 struct named {
     struct slice name; /* owned */
+    uint32_t owner;    /* the account it counts for */
     UT_hash_handle by_name;
     RB_ENTRY(named) entry;
 };
@@ -32,11 +33,17 @@ void names_init(struct names *names);
 /* NULL: there is none of that name. */
 struct named *names_find(const struct names *names, struct slice name);
 
-/* Adds an object under a name that is not taken: a copy of it. */
-void names_add(struct names *names, struct named *named, struct slice name);
+/* Adds an object under a name that is not taken: a copy of it. It counts for
+ * the user of the request at hand. */
+void names_add(struct engine *engine, struct names *names, struct named *named,
+               struct slice name);
+
+/* It was loaded: it counts for that user. */
+void names_own(struct engine *engine, struct named *named, uint64_t uid);
 
 /* Takes it out; it keeps its name. */
-void names_unlink(struct names *names, struct named *named);
+void names_unlink(struct engine *engine, struct names *names,
+                  struct named *named);
 
 /* Takes it out; the name goes through change_free. */
 void names_remove(struct engine *engine, struct names *names,
@@ -63,8 +70,9 @@ struct slice names_joined(struct slices names);
 /* The other way; at most `max`. */
 size_t names_split(struct slice text, struct slice *names, size_t max);
 
-/* Too many of a kind: refused with `limit`. */
+/* Would one of that name be one too many, of its kind or for the user at hand?
+ * Then refused with `limit`. */
 bool names_full(struct engine *engine, const struct names *names,
-                const char *plural);
+                struct slice name, const char *plural);
 
 #endif

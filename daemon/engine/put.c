@@ -169,13 +169,27 @@ static bool read_holds(struct engine *engine, const struct request *request,
             return false;
         }
     }
+    size_t events = 0;
     for (size_t i = 0; i < load->count; i++) {
-        if (!check_limits(engine, item_of(load, i).limits)) {
+        struct put_item item = item_of(load, i);
+        if (!check_limits(engine, item.limits)) {
             return false;
         }
+        events += item.after.count;
+    }
+    if (events > 0 && account_refused_objects(engine, events)) {
+        return false; /* each may be an event that is not there yet */
     }
     count_room(engine, load);
     return true;
+}
+
+/* What its jobs take up: many small ones more than the line they came in. */
+static size_t load_size(const struct engine *engine, const struct load *load)
+{
+    size_t size = load->bytes + load->count * sizeof(struct job);
+    return size > engine->current.event->size ? size
+                                              : engine->current.event->size;
 }
 
 /* Makes the jobs. */
@@ -188,11 +202,12 @@ static struct wait_put make_put(struct engine *engine, struct queue *queue,
                            .room_bytes = load->room_bytes,
                            .inside = load->inside,
                            .stage = load->stage};
+    uint32_t owner = account_at_hand(engine);
     put.jobs = mem_alloc(load->count * sizeof(struct job *));
     put.delays_us = mem_alloc(load->count * sizeof(*put.delays_us));
     for (size_t i = 0; i < load->count; i++) {
         struct put_item item = item_of(load, i);
-        put.jobs[i] = job_new(engine, &item);
+        put.jobs[i] = job_new(engine, owner, &item);
         put.delays_us[i] = item.delay_us;
     }
     put.count = load->count;
@@ -443,7 +458,11 @@ void method_queue_put(struct engine *engine, struct session *session,
                (int)request->queue.len, request->queue.at);
         return;
     }
-    bool fits = engine->memory_used + engine->current.event->size <=
+    engine->current.size = load_size(engine, &load);
+    if (account_refused_memory(engine, engine->current.size)) {
+        return;
+    }
+    bool fits = engine->memory_used + engine->current.size <=
                 engine->options.memory_max;
     if (!fits && load.room_jobs == 0) {
         refuse_memory(engine);

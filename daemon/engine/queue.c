@@ -66,7 +66,7 @@ static struct queue *queue_new(struct engine *engine, uint64_t id,
 static void publish(struct engine *engine, struct queue *queue,
                     struct slice name)
 {
-    names_add(&engine->queues, &queue->named, name);
+    names_add(engine, &engine->queues, &queue->named, name);
     timer_arm(&engine->timers, &queue->timer, later(engine->now_us, IDLE_US));
 }
 
@@ -76,7 +76,7 @@ struct queue *queue_use(struct engine *engine, struct slice name)
     if (queue != NULL) {
         return queue;
     }
-    if (names_full(engine, &engine->queues, "queues")) {
+    if (names_full(engine, &engine->queues, name, "queues")) {
         return NULL;
     }
     queue = queue_new(engine, next_object_id(engine), &queue_terms_default);
@@ -123,16 +123,19 @@ bool queue_load(struct engine *engine, const struct row_queue *row)
         queue->named.name = slice_copy(row->name);
     } else {
         publish(engine, queue, row->name);
+        names_own(engine, &queue->named, row->uid);
     }
     return true;
 }
 
-struct row_queue queue_row(const struct queue *queue)
+struct row_queue queue_row(const struct engine *engine,
+                           const struct queue *queue)
 {
     const struct queue_terms *terms = &queue->terms;
     return (struct row_queue){
         .id = queue->id,
         .name = queue->named.name,
+        .uid = account_uid(engine, queue->named.owner),
         .declared = queue->declared,
         .created_at_us = queue->created_at_us,
         .capacity = terms->capacity,
@@ -379,7 +382,7 @@ void queue_timer(struct engine *engine, struct queue *queue)
 
 void queue_forget(struct engine *engine, struct queue *queue)
 {
-    names_unlink(&engine->queues, &queue->named);
+    names_unlink(engine, &engine->queues, &queue->named);
     timer_disarm(&engine->timers, &queue->timer);
     queue_leave_memory_line(engine, queue);
     queue->deleted = true;

@@ -77,7 +77,8 @@ struct queue *queue_of_id(const struct engine *engine, uint64_t id);
 struct queue *queue_use(struct engine *engine, struct slice name);
 
 bool queue_load(struct engine *engine, const struct row_queue *row);
-struct row_queue queue_row(const struct queue *queue);
+struct row_queue queue_row(const struct engine *engine,
+                           const struct queue *queue);
 
 size_t queue_count(const struct queue *queue, enum job_state state);
 size_t queue_unfinished(const struct queue *queue);

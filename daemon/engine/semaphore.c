@@ -19,7 +19,7 @@ static struct semaphore *semaphore_new(struct engine *engine, uint64_t id,
     TAILQ_INIT(&semaphore->holds);
     waiter_list_init(&semaphore->waiters);
     TAILQ_INIT(&semaphore->parked);
-    names_add(&engine->semaphores, &semaphore->named, name);
+    names_add(engine, &engine->semaphores, &semaphore->named, name);
     return semaphore;
 }
 
@@ -42,17 +42,22 @@ bool semaphore_load(struct engine *engine, const struct row_semaphore *row)
         semaphore_find(engine, row->name) != NULL) {
         return false;
     }
-    semaphore_new(engine, row->id, row->name, row->value, row->bounded != 0)
-        ->saved.on_disk = true;
+    struct semaphore *semaphore = semaphore_new(engine, row->id, row->name,
+                                                row->value, row->bounded != 0);
+    names_own(engine, &semaphore->named, row->uid);
+    semaphore->saved.on_disk = true;
     return true;
 }
 
-struct row_semaphore semaphore_row(const struct semaphore *semaphore)
+struct row_semaphore semaphore_row(const struct engine *engine,
+                                   const struct semaphore *semaphore)
 {
-    return (struct row_semaphore){.id = semaphore->id,
-                                  .name = semaphore->named.name,
-                                  .value = semaphore->value,
-                                  .bounded = semaphore->bounded};
+    return (struct row_semaphore){
+        .id = semaphore->id,
+        .name = semaphore->named.name,
+        .value = semaphore->value,
+        .bounded = semaphore->bounded,
+        .uid = account_uid(engine, semaphore->named.owner)};
 }
 
 /* Does a grant belong to its session? */
@@ -216,7 +221,8 @@ void method_semaphore_declare(struct engine *engine, struct session *session,
     bool bounded = request->bounded != 0;
     bool was_there = semaphore != NULL;
     if (semaphore == NULL) {
-        if (names_full(engine, &engine->semaphores, "semaphores")) {
+        if (names_full(engine, &engine->semaphores, request->semaphore,
+                       "semaphores")) {
             return;
         }
         semaphore = semaphore_new(engine, next_object_id(engine),
@@ -250,7 +256,8 @@ static struct semaphore *semaphore_wanted(struct engine *engine,
         refuse_none(engine, request->semaphore);
         return NULL;
     }
-    if (names_full(engine, &engine->semaphores, "semaphores")) {
+    if (names_full(engine, &engine->semaphores, request->semaphore,
+                   "semaphores")) {
         return NULL;
     }
     semaphore = semaphore_new(engine, next_object_id(engine),

@@ -41,7 +41,8 @@ bool semaphore_has_permit(const struct semaphore *semaphore);
 void semaphore_job_ended(struct engine *engine, struct semaphore *semaphore);
 
 bool semaphore_load(struct engine *engine, const struct row_semaphore *row);
-struct row_semaphore semaphore_row(const struct semaphore *semaphore);
+struct row_semaphore semaphore_row(const struct engine *engine,
+                                   const struct semaphore *semaphore);
 
 void semaphore_hold_release(struct engine *engine, struct hold *hold);
 struct hold *semaphore_load_hold(struct engine *engine, struct session *session,

@@ -27,6 +27,11 @@ static void write_limits(const struct engine *engine, struct out *out)
     WRITE(out, integer, "max_pending_bytes",
           (int64_t)options->pending_bytes_max);
     WRITE(out, integer, "max_connections", (int64_t)options->connections_max);
+    WRITE(out, integer, "max_user_connections",
+          (int64_t)options->user_connections_max);
+    WRITE(out, integer, "max_user_pending", (int64_t)options->user_pending_max);
+    WRITE(out, integer, "max_user_memory", (int64_t)options->user_memory_max);
+    WRITE(out, integer, "max_user_objects", (int64_t)options->user_objects_max);
     WRITE(out, integer, "max_unsent", (int64_t)UNSENT_BYTES_MAX);
     WRITE(out, integer, "max_objects", OBJECTS_MAX);
     WRITE(out, integer, "max_depth", JSON_DEPTH_MAX);
@@ -160,6 +165,7 @@ void method_server_stats(struct engine *engine, struct session *session,
     write_histogram(out, SLICE("wait_seconds"), &engine->counters.wait);
     write_histogram(out, SLICE("run_seconds"), &engine->counters.run);
     write_end_object(out);
+    accounts_write(engine, out);
     write_end_object(out);
     answer_end(engine, 0);
 }

@@ -39,10 +39,25 @@ static struct session *session_new(struct engine *engine, uint64_t id)
     return session;
 }
 
+static struct account *account_of(const struct engine *engine,
+                                  const struct session *session)
+{
+    return engine->accounts.at[session->account];
+}
+
+void session_charge(struct engine *engine, struct session *session)
+{
+    account_of(engine, session)->connections--;
+    session->account = account_of_peer(engine, &session->peer);
+    account_of(engine, session)->connections++;
+}
+
 static void attach(struct engine *engine, struct session *session,
                    uint64_t conn)
 {
     session->conn = conn;
+    session->account = account_of_peer(engine, &session->peer);
+    account_of(engine, session)->connections++;
     HASH_ADD(by_conn, engine->sessions_by_conn, conn, sizeof(conn), session);
     engine->sessions_count++;
 }
@@ -51,6 +66,8 @@ static void detach(struct engine *engine, struct session *session)
 {
     HASH_DELETE(by_conn, engine->sessions_by_conn, session);
     session->conn = 0;
+    account_of(engine, session)->connections--;
+    session->account = ACCOUNT_EXEMPT;
     engine->sessions_count--;
 }
 
@@ -65,9 +82,17 @@ void session_connected(struct engine *engine, uint64_t conn,
 
 /* Outcomes: kept in the order of the answers, found by the request's id. */
 
-static void outcome_add(struct session *session, struct outcome *outcome)
+static size_t outcome_size(const struct outcome *outcome)
+{
+    return sizeof(*outcome) + outcome->request.len + outcome->reply.len;
+}
+
+static void outcome_add(struct engine *engine, struct session *session,
+                        struct outcome *outcome)
 {
     outcome->session = session;
+    outcome->owner = account_at_hand(engine);
+    memory_add(engine, outcome->owner, outcome_size(outcome));
     TAILQ_INSERT_TAIL(&session->outcomes, outcome, of_session);
     HASH_ADD_KEYPTR(by_request, session->outcomes_by_request,
                     outcome->request.at, (unsigned)outcome->request.len,
@@ -88,6 +113,7 @@ static struct outcome *outcome_find(const struct session *session,
 static void outcome_drop(struct engine *engine, struct outcome *outcome)
 {
     struct session *session = outcome->session;
+    memory_sub(engine, outcome->owner, outcome_size(outcome));
     TAILQ_REMOVE(&session->outcomes, outcome, of_session);
     HASH_DELETE(by_request, session->outcomes_by_request, outcome);
     session->outcomes_count--;
@@ -111,7 +137,7 @@ static void outcome_keep(struct engine *engine, const struct reply_to *to,
     outcome->request = slice_copy(to->id.json);
     outcome->reply = slice_copy(reply);
     outcome->token = token;
-    outcome_add(session, outcome);
+    outcome_add(engine, session, outcome);
     change_mark(engine, ROW_outcome, outcome, &outcome->saved);
     while (session->outcomes_count > OUTCOMES_MAX ||
            (session->outcomes_bytes > OUTCOMES_BYTES_MAX &&
@@ -240,7 +266,7 @@ bool outcome_load(struct engine *engine, const struct row_outcome *row)
     outcome->token = row->token;
     outcome->loaded = true;
     outcome->saved.on_disk = true;
-    outcome_add(session, outcome);
+    outcome_add(engine, session, outcome);
     return true;
 }
 

@@ -32,6 +32,7 @@ struct outcome {
                              became of its `done`, or absent */
     uint64_t token;       /* of a get: the jobs that bear it; else 0 */
     bool loaded;          /* from before the restart */
+    uint32_t owner;       /* the account it is charged to */
     struct saved saved;
     TAILQ_ENTRY(outcome) of_session;
     UT_hash_handle by_request;
@@ -43,6 +44,7 @@ struct session {
     uint64_t id;
     uint64_t conn; /* 0: AWAY */
     struct peer peer;
+    uint32_t account;    /* whose it is; ACCOUNT_EXEMPT while it is away */
     struct slice client; /* owned */
     int64_t grace_us;    /* 0: none, no row */
     struct slice secret; /* owned; absent until session.open */
@@ -72,6 +74,9 @@ struct session *session_of_id(const struct engine *engine, uint64_t id);
 
 bool session_load(struct engine *engine, const struct row_session *row);
 bool outcome_load(struct engine *engine, const struct row_outcome *row);
+
+/* Its peer has changed, or what the peer may do: so may its account. */
+void session_charge(struct engine *engine, struct session *session);
 
 /* Is that its user? Root may act for everybody. */
 bool session_is_of(const struct session *session, uint32_t uid);

@@ -15,6 +15,30 @@ struct waiter *waiter_first(const struct waiter_list *list)
     return link == NULL ? NULL : link->waiter;
 }
 
+/* The user's share, over all of its connections. */
+static bool too_many_of_user(const struct engine *engine,
+                             const struct session *session, size_t size,
+                             struct complaint *why)
+{
+    const struct account *account = engine->accounts.at[session->account];
+    const struct engine_options *options = &engine->options;
+    bool count = account->waiters >= options->user_pending_max;
+    if (session->account == ACCOUNT_EXEMPT ||
+        (!count &&
+         account->waiting_bytes + size <= options->user_memory_max / 4)) {
+        return false;
+    }
+    complain(why, ERROR_limit,
+             "user %u has %zu requests that wait, of %zu bytes, over all of "
+             "its connections: wait for answers before sending more",
+             session->peer.uid, account->waiters, account->waiting_bytes);
+    (void)snprintf(why->limit, sizeof(why->limit), "%s",
+                   count ? "max_user_pending" : "max_user_memory");
+    why->value =
+        (int64_t)(count ? options->user_pending_max : options->user_memory_max);
+    return true;
+}
+
 /* All waiters together may hold a quarter of what the jobs may. */
 static bool too_many(struct engine *engine, const struct session *session,
                      size_t size, struct complaint *why)
@@ -38,14 +62,14 @@ static bool too_many(struct engine *engine, const struct session *session,
         why->value = (int64_t)options->pending_bytes_max;
         return true;
     }
-    return false;
+    return too_many_of_user(engine, session, size, why);
 }
 
 bool waiter_refused(struct engine *engine)
 {
     const struct current *current = &engine->current;
     struct complaint why;
-    if (!too_many(engine, current->session, current->event->size, &why)) {
+    if (!too_many(engine, current->session, current->size, &why)) {
         return false;
     }
     reply_error(engine, &current->to, &why);
@@ -57,7 +81,7 @@ struct waiter *waiter_new(struct engine *engine, enum waiter_kind kind,
 {
     const struct current *current = &engine->current;
     struct session *session = current->session;
-    size_t size = current->event->size;
+    size_t size = current->size;
     if (waiter_refused(engine)) {
         return NULL;
     }
@@ -80,6 +104,9 @@ struct waiter *waiter_new(struct engine *engine, enum waiter_kind kind,
     session->waiters_bytes += size;
     engine->waiting_bytes += size;
     engine->waiters_count++;
+    waiter->account = session->account;
+    engine->accounts.at[waiter->account]->waiters++;
+    engine->accounts.at[waiter->account]->waiting_bytes += size;
     if (waiter->to.id.key != 0) {
         pending_add(&session->pending, waiter->to.id.key, waiter);
     }
@@ -150,6 +177,8 @@ static void leave(struct engine *engine, struct waiter *waiter)
     waiter->session->waiters_bytes -= waiter->size;
     engine->waiting_bytes -= waiter->size;
     engine->waiters_count--;
+    engine->accounts.at[waiter->account]->waiters--;
+    engine->accounts.at[waiter->account]->waiting_bytes -= waiter->size;
     struct pending_slot *slot =
         pending_find(&waiter->session->pending, waiter->to.id.key);
     if (slot != NULL && slot->waiter == waiter) {

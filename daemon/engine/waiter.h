@@ -127,7 +127,8 @@ struct waiter {
     struct session *session;
     TAILQ_ENTRY(waiter) of_session;
     struct timer timer;
-    size_t size;    /* charged to the session, bytes */
+    size_t size; /* charged to the session and the account, bytes */
+    uint32_t account;
     uint64_t batch; /* the answer waits for this batch too; 0: for none */
     union {
         struct wait_put put;

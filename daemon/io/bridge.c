@@ -23,6 +23,10 @@
 #define BATCH_BYTES_MAX   ((size_t)8 << 20)
 #define PENDING_READS_MAX 64
 
+/* Replies of one connection that wait in batch arrays for others, bytes; an
+ * array that comes then is refused. */
+#define GATHERED_BYTES_MAX ((size_t)16 << 20)
+
 /* What a reply must know when it comes: bits, and above them the number of the
  * batch array it belongs to, 0 for none. */
 #define TAG_SURE  UINT64_C(1) /* the request never waits for other clients */
@@ -33,6 +37,7 @@
 
 static void answer_array(struct connection *c, struct gather *gather)
 {
+    c->gathered -= gather->out.len;
     connection_send(c, gather_line(gather));
     HASH_DEL(c->gathers, gather);
     gather_free(gather);
@@ -46,7 +51,9 @@ static void answer(struct connection *c, struct gather *gather,
         connection_send(c, line);
         return;
     }
+    size_t before = gather->out.len;
     gather_add(gather, line);
+    c->gathered += gather->out.len - before;
     if (gather_whole(gather)) {
         answer_array(c, gather);
     }
@@ -175,10 +182,39 @@ static void refuse_limit(struct connection *c, const char *what)
     refuse(c, (struct slice){NULL, 0}, &why);
 }
 
+static void refuse_greedy(struct connection *c)
+{
+    struct complaint why = {0};
+    complain(&why, ERROR_limit,
+             "user %u has sent more than %zu bytes of lines without their end, "
+             "over all of its connections",
+             c->peer.uid, USER_INPUT_MAX);
+    (void)snprintf(why.limit, sizeof(why.limit), "max_user_input");
+    why.value = (int64_t)USER_INPUT_MAX;
+    refuse(c, (struct slice){NULL, 0}, &why);
+}
+
 /* Batch arrays. */
+
+/* Their answers are whole when the last reply has come: nobody else waits. */
+static void refuse_gathered(struct connection *c)
+{
+    struct complaint why = {0};
+    complain(&why, ERROR_limit,
+             "answers to batch arrays of more than %zu bytes wait for their "
+             "last replies: read them first",
+             GATHERED_BYTES_MAX);
+    (void)snprintf(why.limit, sizeof(why.limit), "max_gathered");
+    why.value = (int64_t)GATHERED_BYTES_MAX;
+    refuse(c, (struct slice){NULL, 0}, &why);
+}
 
 static void begin_array(struct connection *c, struct slice line)
 {
+    if (c->gathered > GATHERED_BYTES_MAX) {
+        refuse_gathered(c);
+        return;
+    }
     c->gather = gather_new(++c->gathers_made);
     HASH_ADD(hh, c->gathers, number, sizeof(c->gather->number), c->gather);
     c->array = message_batch(line);
@@ -266,10 +302,10 @@ static void serve_line(struct connection *c, struct slice line)
 static size_t serve_decoded(struct connection *c)
 {
     struct decoded *decoded = c->decoded;
+    size_t size = decoded->line.len;
     serve_message(c, decoded->kind, &decoded->request, &decoded->why,
                   decoded->line);
-    size_t size = decoded->line.len;
-    if (decoded->kind != MESSAGE_BATCH) { /* else end_array does it */
+    if (c->gather == NULL) { /* else end_array does it */
         decoded_free(decoded);
         c->decoded = NULL;
     }
@@ -296,6 +332,9 @@ static size_t serve_next_line(struct connection *c)
         return line.len;
     case FRAME_MORE:
         if (c->eof) {
+            end_input(c);
+        } else if (connection_is_greedy(c)) {
+            refuse_greedy(c);
             end_input(c);
         } else {
             connection_set_input(c, INPUT_READING);

@@ -56,6 +56,20 @@ static struct connection_list *list_of(struct connections *all,
     return NULL;
 }
 
+/* Its input buffer has become larger or smaller. */
+static void charge_frame(struct connection *c)
+{
+    c->user->input += c->frame.cap - c->frame_charged;
+    c->frame_charged = c->frame.cap;
+}
+
+bool connection_is_greedy(const struct connection *c)
+{
+    return c->user->input > USER_INPUT_MAX &&
+           c->frame.end - c->frame.begin > USER_INPUT_LINE &&
+           !c->peer.access->everything;
+}
+
 static void unlink_input(struct connection *c)
 {
     struct connections *all = &c->server->connections;
@@ -91,6 +105,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         size_t room;
         memcpy(frame_room(&c->frame, len, &room), buf->base, len);
         frame_filled(&c->frame, len);
+        charge_frame(c);
         c->unserved += len;
         if (c->unserved >= UNSERVED_MAX) {
             listen_to(c, false);
@@ -126,6 +141,7 @@ void connection_set_input(struct connection *c, enum input_state state)
     if (state == INPUT_READING) {
         c->unserved = 0;
         frame_trim(&c->frame);
+        charge_frame(c);
         listen_to(c, !c->server->stopping);
     } else if (state != INPUT_READY) {
         listen_to(c, false);
@@ -141,6 +157,7 @@ uint64_t connection_accept(struct server *server, int take_fd,
     CHECK(rc == 0);
     c->server = server;
     c->peer = *peer;
+    c->user = users_connected(&server->users, peer->uid);
     c->pipe.data = c;
     c->write.data = c;
     frame_init(&c->frame, (size_t)server->setup.config->max_message);
@@ -185,6 +202,8 @@ static void close_now(struct connection *c)
     all->count--;
     HASH_DEL(all->by_id, c);
     roles_give(&c->server->roles, c->peer.access);
+    c->user->input -= c->frame_charged;
+    users_closed(&c->server->users, c->user);
     uv_close((uv_handle_t *)&c->pipe, on_closed);
 }
 

@@ -47,18 +47,21 @@ enum input_state {
 
 struct decoded;
 struct server;
+struct user;
 
 struct connection {
     uint64_t id;
     struct server *server;
     uv_pipe_t pipe;
     struct peer peer;
+    struct user *user; /* whose it is */
 
     /* Input. */
     enum input_state input;
     bool listening; /* uv_read_start is in force */
     bool eof;       /* nothing more comes */
     struct frame frame;
+    size_t frame_charged;       /* of its room, to the user */
     size_t unserved;            /* bytes read since it was last served */
     struct decoded *decoded;    /* owned; a large line, back from the pool */
     struct message_batch array; /* the batch array being carried out */
@@ -70,6 +73,7 @@ struct connection {
     size_t pending_reads; /* of these such as only read: replies may be large */
     struct gather *gathers; /* by number; owned */
     uint64_t gathers_made;
+    size_t gathered; /* bytes of replies in all of them */
 
     /* What rides on the batch that is not durable yet. */
     uint64_t batch;       /* commit.answered when it was last counted */
@@ -125,6 +129,9 @@ void connection_send(struct connection *connection, struct slice lines);
 
 /* May its requests be carried out, or has it too much unsent? */
 bool connection_has_room(const struct connection *connection);
+
+/* Has its user too many unfinished lines, of which this one is long? */
+bool connection_is_greedy(const struct connection *connection);
 
 /* Moves its input to another state, with all that belongs to it. */
 void connection_set_input(struct connection *connection,

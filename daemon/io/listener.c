@@ -44,27 +44,46 @@ static void complain_in_log(struct listener *listener, const char *what)
     }
 }
 
+static void refuse_connection(struct complaint *why, const char *limit,
+                              size_t value, const char *who)
+{
+    complain(why, ERROR_limit,
+             "%zu clients%s are connected, as many as may be; try again later",
+             value, who);
+    (void)snprintf(why->limit, sizeof(why->limit), "%s", limit);
+    why->value = (int64_t)value;
+}
+
 /* May this one come in? False: `why` tells. */
 static bool admit(struct listener *listener, const struct peer *peer,
                   struct complaint *why)
 {
-    const struct config *config = listener->server->setup.config;
+    struct server *server = listener->server;
+    const struct config *config = server->setup.config;
     size_t most = (size_t)config->max_connections;
+    size_t most_of_user = (size_t)config->max_user_connections;
     if (peer->uid == UID_NOBODY_KNOWN) {
         complain(why, ERROR_forbidden,
                  "the daemon cannot tell which user you are (uid %u)",
                  peer->uid);
         return false;
     }
-    if (listener->server->connections.count >= most) {
-        complain(why, ERROR_limit,
-                 "%zu clients are connected, as many as may be; try again "
-                 "later",
-                 most);
-        (void)snprintf(why->limit, sizeof(why->limit), "max_connections");
-        why->value = (int64_t)most;
+    if (server->connections.count >= most) {
+        refuse_connection(why, "max_connections", most, "");
         complain_in_log(listener, "clients are turned away: max_connections is "
                                   "reached");
+        return false;
+    }
+    if (!peer->access->everything &&
+        users_connections(&server->users, peer->uid) >= most_of_user) {
+        char text[100];
+        refuse_connection(why, "max_user_connections", most_of_user,
+                          " of your user");
+        (void)snprintf(text, sizeof(text),
+                       "clients of user %u are turned away: "
+                       "max_user_connections is reached",
+                       peer->uid);
+        complain_in_log(listener, text);
         return false;
     }
     return true;
@@ -82,11 +101,12 @@ static void welcome(struct listener *listener, int take_fd)
     }
     struct peer peer = {
         .uid = who.uid, .gid = who.gid, .pid = (uint32_t)who.pid};
+    peer.access = roles_take(&server->roles, take_fd, peer.uid, peer.gid);
     if (!admit(listener, &peer, &why)) {
+        roles_give(&server->roles, peer.access);
         turn_away(take_fd, &why);
         return;
     }
-    peer.access = roles_take(&server->roles, take_fd, peer.uid, peer.gid);
     struct event event = {.type = EVENT_CONNECTED, .peer = peer};
     event.conn = connection_accept(server, take_fd, &peer);
     server->now_us = clock_now_us(server->setup.clock);

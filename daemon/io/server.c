@@ -32,6 +32,10 @@ void server_engine_limits(struct engine_options *options,
     options->pending_max = (size_t)config->max_pending;
     options->pending_bytes_max = (size_t)config->max_pending_bytes;
     options->connections_max = (size_t)config->max_connections;
+    options->user_connections_max = (size_t)config->max_user_connections;
+    options->user_pending_max = (size_t)config->max_user_pending;
+    options->user_memory_max = (size_t)config->max_user_memory;
+    options->user_objects_max = (size_t)config->max_user_objects;
 }
 
 /* The turn. */

@@ -35,6 +35,7 @@
 #include "daemon/io/pool.h"
 #include "daemon/io/roles.h"
 #include "daemon/io/unix_socket.h"
+#include "daemon/io/users.h"
 #include "daemon/store/store.h"
 #include "proto/arena.h"
 
@@ -69,6 +70,7 @@ struct server {
     struct listener listener;
     struct roles roles; /* of the clients connected */
     struct denials denials;
+    struct users users;
     struct connections connections;
     struct commit commit;
     struct decoder decoder;

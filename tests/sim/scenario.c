@@ -248,7 +248,10 @@ static bool do_option(struct scenario *s, struct words *words)
     } sizes[] = {{"message_max", &o->message_max},
                  {"memory_max", &o->memory_max},
                  {"pending_max", &o->pending_max},
-                 {"pending_bytes_max", &o->pending_bytes_max}};
+                 {"pending_bytes_max", &o->pending_bytes_max},
+                 {"user_pending_max", &o->user_pending_max},
+                 {"user_memory_max", &o->user_memory_max},
+                 {"user_objects_max", &o->user_objects_max}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         if (slice_equal(name, slice_of(sizes[i].name))) {
             *sizes[i].value = (size_t)value;

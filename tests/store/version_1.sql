@@ -11,17 +11,18 @@ CREATE TABLE "queue"(id INTEGER PRIMARY KEY, "name" TEXT, "declared" INTEGER,
     "lifo" INTEGER, "concurrency" INTEGER, "lease_us" INTEGER,
     "max_attempts" INTEGER, "backoff_base_us" INTEGER, "backoff_factor",
     "backoff_max_us" INTEGER, "backoff_jitter", "keep_done_us" INTEGER,
-    "paused" INTEGER, "closed" INTEGER, "deleted" INTEGER);
+    "paused" INTEGER, "closed" INTEGER, "deleted" INTEGER,
+    "uid" INTEGER);
 CREATE TABLE "session"(id INTEGER PRIMARY KEY, "secret" TEXT, "uid" INTEGER,
     "grace_us" INTEGER, "client" TEXT);
 CREATE TABLE "semaphore"(id INTEGER PRIMARY KEY, "name" TEXT, "value" INTEGER,
-    "bounded" INTEGER);
-CREATE TABLE "event"(id INTEGER PRIMARY KEY, "name" TEXT);
+    "bounded" INTEGER, "uid" INTEGER);
+CREATE TABLE "event"(id INTEGER PRIMARY KEY, "name" TEXT, "uid" INTEGER);
 CREATE TABLE "batch"(id INTEGER PRIMARY KEY, "name" TEXT, "stages" TEXT,
     "done" TEXT, "goes_on" INTEGER, "sealed" INTEGER, "passed" INTEGER,
-    "cancelled" INTEGER);
+    "cancelled" INTEGER, "uid" INTEGER);
 CREATE TABLE "job"(id INTEGER PRIMARY KEY, "queue" INTEGER,
-    "put_at_us" INTEGER, "body" TEXT, "state" INTEGER, "rank_us" INTEGER,
+    "put_at_us" INTEGER, "body" TEXT, "uid" INTEGER, "state" INTEGER, "rank_us" INTEGER,
     "attempts" INTEGER, "crashes" INTEGER, "priority", "key" TEXT,
     "lease_us" INTEGER, "max_attempts" INTEGER, "keep_done_us" INTEGER,
     "error" TEXT, "result" TEXT, "lease_session" INTEGER,
@@ -30,7 +31,7 @@ CREATE TABLE "job"(id INTEGER PRIMARY KEY, "queue" INTEGER,
     "limits" TEXT);
 CREATE TABLE "outcome"(id INTEGER PRIMARY KEY, "session" INTEGER,
     "request" TEXT, "reply" TEXT, "token" INTEGER);
-CREATE TABLE "barrier"(id INTEGER PRIMARY KEY, "name" TEXT);
+CREATE TABLE "barrier"(id INTEGER PRIMARY KEY, "name" TEXT, "uid" INTEGER);
 CREATE TABLE "hold"(id INTEGER PRIMARY KEY, "session" INTEGER, "kind" INTEGER,
     "object" TEXT, "token" INTEGER, "count" INTEGER, "owner" TEXT,
     "since_us" INTEGER);

@@ -1,0 +1,39 @@
+#include "daemon/io/users.h"
+
+#include "proto/check.h"
+#include "proto/memory.h"
+
+static struct user *find(const struct users *users, uint32_t uid)
+{
+    struct user *user;
+    HASH_FIND(hh, users->by_uid, &uid, sizeof(uid), user);
+    return user;
+}
+
+size_t users_connections(const struct users *users, uint32_t uid)
+{
+    const struct user *user = find(users, uid);
+    return user == NULL ? 0 : user->connections;
+}
+
+struct user *users_connected(struct users *users, uint32_t uid)
+{
+    struct user *user = find(users, uid);
+    if (user == NULL) {
+        user = mem_zalloc(sizeof(*user));
+        user->uid = uid;
+        HASH_ADD(hh, users->by_uid, uid, sizeof(uid), user);
+    }
+    user->connections++;
+    return user;
+}
+
+void users_closed(struct users *users, struct user *user)
+{
+    CHECK(user->connections > 0);
+    if (--user->connections == 0) {
+        CHECK(user->input == 0);
+        HASH_DEL(users->by_uid, user);
+        mem_free(user);
+    }
+}

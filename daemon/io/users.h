@@ -1,0 +1,41 @@
+/*
+ * What each user takes up of the shell: connections, and what was read of lines
+ * that have no end yet. (What takes up room in the engine is counted there:
+ * daemon/engine/account.h.)
+ *
+ * A user is there as long as one of its connections is.
+ */
+#ifndef SYNCD_IO_USERS_H
+#define SYNCD_IO_USERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/io/gather.h" /* uthash, set up */
+
+/* Bytes of unfinished lines of one user; one more is told so and closed, if
+ * its own line is longer than a usual one. */
+#define USER_INPUT_MAX  ((size_t)256 << 20)
+#define USER_INPUT_LINE ((size_t)64 << 10)
+
+struct user {
+    uint32_t uid;
+    size_t connections;
+    size_t input; /* room of their input buffers, bytes */
+    UT_hash_handle hh;
+};
+
+struct users {
+    struct user *by_uid;
+};
+
+/* How many connections the user has. */
+size_t users_connections(const struct users *users, uint32_t uid);
+
+/* One more. */
+struct user *users_connected(struct users *users, uint32_t uid);
+
+/* One less; the user may be gone. */
+void users_closed(struct users *users, struct user *user);
+
+#endif
