@@ -50,6 +50,16 @@ static char *client_name(const char *given)
     return mem_strndup(text.at, text.len);
 }
 
+/* By the clock of deadlines: syncd_wait_lost waits with one. */
+static void lost_init(pthread_cond_t *lost)
+{
+    pthread_condattr_t attributes;
+    CHECK(pthread_condattr_init(&attributes) == 0);
+    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(lost, &attributes) == 0);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
 static struct syncd *session_new(const struct syncd_options *options)
 {
     struct syncd *s = mem_zalloc(sizeof(*s));
@@ -65,6 +75,7 @@ static struct syncd *session_new(const struct syncd_options *options)
     arena_init(&s->arena);
     CHECK(pthread_mutex_init(&s->lock, NULL) == 0);
     CHECK(pthread_cond_init(&s->settled, NULL) == 0);
+    lost_init(&s->lost);
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return s;
 }
@@ -111,6 +122,7 @@ static void end_keeper(struct syncd *s)
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_join(s->keeper, NULL);
     (void)pthread_cond_destroy(&s->settled);
+    (void)pthread_cond_destroy(&s->lost);
     (void)pthread_mutex_destroy(&s->lock);
 }
 
@@ -192,6 +204,57 @@ uint64_t syncd_session(const struct syncd *s)
     return session;
 }
 
+static void set_interrupted(struct fault *fault)
+{
+    fault_set(fault, SYNCD_E_REPLY, "cancelled: the session was interrupted");
+    fault->error = ERROR_cancelled;
+}
+
+/* Until it is another session, or the deadline, or an interrupt. Under the
+ * lock. */
+static int await_loss(struct syncd *s, uint64_t session, int64_t until_us)
+{
+    const struct timespec until = {.tv_sec = until_us / 1000000,
+                                   .tv_nsec = until_us % 1000000 * 1000};
+    int error = 0;
+    while (s->session == session && session != 0 && !s->interrupted &&
+           error == 0) {
+        error = until_us == INT64_MAX
+                    ? pthread_cond_wait(&s->lost, &s->lock)
+                    : pthread_cond_timedwait(&s->lost, &s->lock, &until);
+    }
+    if (s->session != session || session == 0) {
+        return s->loss.status == SYNCD_E_LOST
+                   ? fault_tell(&s->loss)
+                   : fault_say(SYNCD_E_LOST, "the session is over");
+    }
+    return s->interrupted ? SYNCD_E_REPLY : SYNCD_TIMEOUT;
+}
+
+int syncd_wait_lost(struct syncd *s, uint64_t session, double timeout)
+{
+    int status = call_check_timeout(timeout);
+    if (status != SYNCD_OK) {
+        return status;
+    }
+    int64_t until_us =
+        timeout < 0 ? INT64_MAX : monotonic_us() + (int64_t)ceil(timeout * 1e6);
+    (void)pthread_mutex_lock(&s->lock);
+    status = await_loss(s, session == 0 ? s->session : session, until_us);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (status == SYNCD_TIMEOUT) {
+        return fault_say(status, "the session was not lost within %g seconds",
+                         timeout);
+    }
+    if (status == SYNCD_E_REPLY) {
+        struct fault fault = {0};
+        set_interrupted(&fault);
+        status = fault_tell(&fault);
+        fault_fini(&fault);
+    }
+    return status;
+}
+
 /* May this call go on? Else it has its fault. Under the lock. */
 static bool admit(struct syncd *s, struct call *call)
 {
@@ -201,9 +264,7 @@ static bool admit(struct syncd *s, struct call *call)
         return false;
     }
     if (s->interrupted && call->waits) {
-        fault_set(&call->fault, SYNCD_E_REPLY,
-                  "cancelled: the session was interrupted");
-        call->fault.error = ERROR_cancelled;
+        set_interrupted(&call->fault);
         return false;
     }
     call->id = s->next_id;
@@ -258,6 +319,7 @@ void syncd_interrupt(struct syncd *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     s->interrupted = true;
+    (void)pthread_cond_broadcast(&s->lost);
     session_cancel_calls(s);
     link_send(s);
     if (s->unsent != NULL) {

@@ -65,6 +65,7 @@ struct syncd {
 
     pthread_mutex_t lock;   /* for all below */
     pthread_cond_t settled; /* the state is no longer CONNECTING */
+    pthread_cond_t lost;    /* `session` or `interrupted` changed; monotonic */
     enum session_state state;
     bool closing;
     bool interrupted;

@@ -267,6 +267,114 @@ int syncd_join(struct syncd *s, const char *queue, double timeout,
                uint64_t *dead);
 
 /*
+ * Locks, semaphores and conditions.
+ *
+ * What is held belongs to the session, not to a thread or a process, and is
+ * free as soon as the session ends: by syncd_close, with the process, however
+ * it ends, or when it is lost. Of a session with a grace it is on disk before
+ * the call returns and is still held after a restart of the daemon, under the
+ * same token. Without a grace nothing is written: an acquire and a release that
+ * nobody contends are two round trips, and the daemon's end is the end of it.
+ *
+ * A lost session: whoever holds something must stop what it does, as somebody
+ * else may be doing it by now. The calls tell so by SYNCD_E_LOST; a thread that
+ * makes no calls meanwhile is told by another one in syncd_wait_lost. A release
+ * after the loss is SYNCD_E_LOST, or SYNCD_E_REPLY `stale_token` (of permits
+ * `over_release`), which also means: it was not held to the end. What the work
+ * writes elsewhere can be guarded by the token: each is greater than all that
+ * were granted before, restarts included, so that whoever remembers the
+ * greatest one can refuse a writer that is late.
+ *
+ * Waiting is first come, first served, and ends after `timeout` seconds with
+ * SYNCD_TIMEOUT; 0 does not wait; syncd_interrupt ends it, too. Names are 1 to
+ * 200 bytes of UTF-8 without control characters, and come into being by their
+ * use.
+ */
+
+/* How a lock is taken; NULL or zeros: plainly. */
+struct syncd_lock_terms {
+    /* On whose behalf: a path like "a/b", which is inside "a"; at most 200
+     * bytes. NULL: this session's own, all its threads alike. Threads that are
+     * to exclude each other over re-entrant locks each give one of their own.
+     */
+    const char *owner;
+    /* What this owner, or one that it is inside, holds already is taken once
+     * more, under the same token, and is to be released as often. Without it a
+     * second taking waits for the first, as with anybody else's. */
+    bool reentrant;
+    /* A wait that would never end, because the holder waits for what this owner
+     * holds, be it over others in between, is SYNCD_E_REPLY `deadlock`;
+     * syncd_error_data() has the cycle. */
+    bool refuse_deadlock;
+};
+
+/* Takes a lock. *token (may be NULL) is its fencing token. */
+int syncd_lock(struct syncd *s, const char *lock,
+               const struct syncd_lock_terms *terms, double timeout,
+               uint64_t *token);
+
+/* Gives one level of it back; at the last it is free, or the next one's. The
+ * token is the one that it was taken under, from whichever session; 0: whatever
+ * this session holds. SYNCD_E_REPLY `stale_token`: it is not held so. */
+int syncd_unlock(struct syncd *s, const char *lock, uint64_t token);
+
+/*
+ * Makes a semaphore of `value` permits, or changes its value at once: a smaller
+ * one takes permits back only as they are released. It stays until it is
+ * deleted (semaphore.delete). `bounded`: permits belong to sessions. Otherwise
+ * it is a durable counter: acquire counts down, release counts up, nothing is
+ * held and nothing comes back by itself. SYNCD_E_REPLY `conflict`: it is there,
+ * but bounded otherwise.
+ */
+int syncd_sem_declare(struct syncd *s, const char *semaphore, uint64_t value,
+                      bool bounded);
+
+#define SYNCD_DECLARED (-1) /* for `value` below: it must be there already */
+
+/*
+ * Takes `permits` of them, all at once; whoever wants many is not passed by
+ * those who want few. If there is no such semaphore, a bounded one of `value`
+ * permits is made; with SYNCD_DECLARED that is SYNCD_E_REPLY `not_found`.
+ * *token (may be NULL) names these permits; 0 of an unbounded one.
+ */
+int syncd_sem_acquire(struct syncd *s, const char *semaphore, uint64_t permits,
+                      int64_t value, double timeout, uint64_t *token);
+
+/* Gives `permits` back: those of the token, or, 0, the oldest that this session
+ * holds. SYNCD_E_REPLY `over_release`: it does not hold so many. */
+int syncd_sem_release(struct syncd *s, const char *semaphore, uint64_t permits,
+                      uint64_t token);
+
+/*
+ * Gives `lock`, which this session holds under *token, up with all its levels,
+ * waits until it is notified, and has the lock again as it was, under a new
+ * *token, when it returns SYNCD_OK, or, at the timeout, SYNCD_TIMEOUT: this one
+ * changes *token as well, and may come later than the timeout, because the lock
+ * is waited for as long as it takes. After any error the lock is not held.
+ * Look again, in a loop, at what you wait for: others may have had the lock in
+ * between, and a restart of the daemon wakes everybody.
+ */
+int syncd_condition_wait(struct syncd *s, const char *condition,
+                         const char *lock, double timeout, uint64_t *token);
+
+#define SYNCD_ALL UINT64_MAX
+
+/* Wakes the first `count` who wait at it, or SYNCD_ALL; *woken (may be NULL):
+ * how many there were. The lock need not be held. */
+int syncd_condition_notify(struct syncd *s, const char *condition,
+                           uint64_t count, uint64_t *woken);
+
+/*
+ * Waits until the session `session` (as from syncd_session, when something was
+ * taken; 0: the present one) is lost and all that it held with it:
+ * SYNCD_E_LOST, at once if it is no more. SYNCD_TIMEOUT: it is still there,
+ * maybe waiting for the daemon to come back. For a thread that stands guard
+ * while another one works. This telling does not count as the one of "told
+ * once" above. syncd_interrupt ends it.
+ */
+int syncd_wait_lost(struct syncd *s, uint64_t session, double timeout);
+
+/*
  * Events: set or not, on disk before the calls return, until they are cleared.
  * A set lets everybody through who waits at that moment, also when it is
  * cleared straight after, and releases jobs that were put with it in `after`.
