@@ -21,6 +21,7 @@
 void child_control_init(struct child_control *control)
 {
     atomic_init(&control->end, CHILD_BY_ITSELF);
+    atomic_init(&control->signals, 0);
     control->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK(control->wake_fd >= 0);
 }
@@ -34,6 +35,7 @@ void child_control_reset(struct child_control *control)
 {
     eventfd_t count = 0;
     atomic_store(&control->end, CHILD_BY_ITSELF);
+    atomic_store(&control->signals, 0);
     eventfd_read(control->wake_fd, &count);
 }
 
@@ -41,6 +43,12 @@ void child_control_end(struct child_control *control, enum child_end why)
 {
     int none = CHILD_BY_ITSELF;
     atomic_compare_exchange_strong(&control->end, &none, (int)why);
+    eventfd_write(control->wake_fd, 1);
+}
+
+void child_control_signal(struct child_control *control, int number)
+{
+    atomic_fetch_or(&control->signals, 1UL << (number - 1));
     eventfd_write(control->wake_fd, 1);
 }
 
@@ -200,6 +208,23 @@ static void begin_end(struct run *run, enum child_end why)
     }
 }
 
+/* What other threads want done to it. */
+static void obey(struct run *run)
+{
+    eventfd_t count = 0;
+    eventfd_read(run->control->wake_fd, &count);
+    unsigned long signals = atomic_exchange(&run->control->signals, 0);
+    for (int number = 1; signals != 0; number++, signals >>= 1) {
+        if ((signals & 1) != 0) {
+            send_signal(run, number);
+        }
+    }
+    int end = atomic_load(&run->control->end);
+    if (end != CHILD_BY_ITSELF) {
+        begin_end(run, (enum child_end)end);
+    }
+}
+
 /* Feeds what the pipe takes; at the end, or if it is not read, closes it. */
 static void feed(struct run *run)
 {
@@ -288,12 +313,7 @@ static void attend(struct run *run)
             CHECK(errno == EINTR);
             continue;
         }
-        eventfd_t count = 0;
-        eventfd_read(run->control->wake_fd, &count);
-        int end = atomic_load(&run->control->end);
-        if (end != CHILD_BY_ITSELF) {
-            begin_end(run, (enum child_end)end);
-        }
+        obey(run);
         feed(run);
         listen_to(&run->out.read, run->plan->out);
         listen_to(&run->err.read, run->plan->err);

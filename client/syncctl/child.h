@@ -24,8 +24,9 @@ enum child_end {
 
 /* How other threads reach it; one may serve one command after the other. */
 struct child_control {
-    atomic_int end; /* enum child_end, asked for */
-    int wake_fd;    /* an eventfd */
+    atomic_int end;       /* enum child_end, asked for */
+    atomic_ulong signals; /* to be handed on: bit n - 1 is signal n */
+    int wake_fd;          /* an eventfd */
 };
 
 void child_control_init(struct child_control *control);
@@ -36,6 +37,9 @@ void child_control_reset(struct child_control *control);
 
 /* TERM, and KILL after a while, to the command; from any thread. */
 void child_control_end(struct child_control *control, enum child_end why);
+
+/* Hands this signal on to the command, or to its group; from any thread. */
+void child_control_signal(struct child_control *control, int number);
 
 struct child_plan {
     char *const *argv; /* argv[0] is looked up in PATH */

@@ -1,6 +1,9 @@
-/* What a job's command is started with. */
+/* What commands are started with. */
 #include "client/syncctl/environment.h"
 
+#include "client/syncctl/say.h"
+#include "proto/check.h"
+#include "proto/limits.h"
 #include "proto/memory.h"
 
 #include <limits.h>
@@ -72,15 +75,22 @@ char **environment_arguments(char *const *arguments, struct slice text)
 }
 
 static const char *const names[] = {
-    "SYNCD_JOB",   "SYNCD_TOKEN", "SYNCD_QUEUE",  "SYNCD_ATTEMPT", "SYNCD_SLOT",
-    "SYNCD_BATCH", "SYNCD_STAGE", "SYNCD_SOCKET", "SYNCD_OWNER"};
+    "SYNCD_JOB",   "SYNCD_TOKEN",    "SYNCD_QUEUE", "SYNCD_ATTEMPT",
+    "SYNCD_SLOT",  "SYNCD_BATCH",    "SYNCD_STAGE", "SYNCD_SOCKET",
+    "SYNCD_OWNER", "SYNCD_JOB_TOKEN"};
+
+/* "NAME=..." of the name? */
+static bool is_named(const char *entry, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(entry, name, len) == 0 && entry[len] == '=';
+}
 
 /* "NAME=..." of one of ours? */
 static bool is_ours(const char *entry)
 {
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t len = strlen(names[i]);
-        if (strncmp(entry, names[i], len) == 0 && entry[len] == '=') {
+        if (is_named(entry, names[i])) {
             return true;
         }
     }
@@ -114,26 +124,40 @@ static void add_socket(struct strings *strings, const char *socket)
     add_text(strings, "SYNCD_SOCKET", slice_of(whole ? whole : socket));
 }
 
-/* Owners of locks are paths: what this process or an ancestor holds, the
- * command may take again; other commands may not. */
-static void add_owner(struct strings *strings, struct syncd *s)
+/* Of the last part of an owner's path: enough among the children of one. */
+#define OWNER_RANDOM_BYTES 6
+
+char *environment_owner(const struct command *command, struct syncd *s)
 {
     const char *ours = getenv("SYNCD_OWNER");
-    uint64_t random[2] = {0};
-    char owner[512];
-    char session[32];
-    ssize_t got = getrandom(random, sizeof(random), 0);
-    (void)snprintf(session, sizeof(session), "%llu",
+    unsigned char random[OWNER_RANDOM_BYTES];
+    struct out owner = {0};
+    char number[24];
+    CHECK(getrandom(random, sizeof(random), 0) == sizeof(random));
+    (void)snprintf(number, sizeof(number), "%llu",
                    (unsigned long long)syncd_session(s));
-    (void)snprintf(
-        owner, sizeof(owner), "%.400s/%016llx%016llx",
-        ours != NULL && *ours != '\0' ? ours : session,
-        (unsigned long long)random[0],
-        (unsigned long long)(got > 0 ? random[1] : (uint64_t)getpid()));
-    add_text(strings, "SYNCD_OWNER", slice_of(owner));
+    out_bytes(&owner, slice_of(ours != NULL && *ours != '\0' ? ours : number));
+    out_byte(&owner, '/');
+    for (size_t i = 0; i < sizeof(random); i++) {
+        char hex[3];
+        (void)snprintf(hex, sizeof(hex), "%02x", random[i]);
+        out_bytes(&owner, slice_of(hex));
+    }
+    if (owner.len > NAME_BYTES_MAX) {
+        say(command,
+            "SYNCD_OWNER is too long (%zu bytes with its next part, at most "
+            "%d): commands that hold something are nested too deep; unset it "
+            "where nothing is to be taken again",
+            owner.len, NAME_BYTES_MAX);
+        out_fini(&owner);
+        return NULL;
+    }
+    out_byte(&owner, '\0');
+    return owner.at;
 }
 
-char **environment_of_job(struct syncd *s, const struct job *job, unsigned slot)
+char **environment_of_job(struct syncd *s, const struct job *job, unsigned slot,
+                          const char *owner)
 {
     struct strings strings = {0};
     for (char **entry = environ; *entry != NULL; entry++) {
@@ -153,6 +177,31 @@ char **environment_of_job(struct syncd *s, const struct job *job, unsigned slot)
         add_text(&strings, "SYNCD_STAGE", job->stage);
     }
     add_socket(&strings, syncd_socket(s));
-    add_owner(&strings, s);
+    add_text(&strings, "SYNCD_OWNER", slice_of(owner));
+    return strings.at;
+}
+
+char **environment_of_held(struct syncd *s, uint64_t token, const char *owner)
+{
+    struct strings strings = {0};
+    const char *job_token = getenv("SYNCD_TOKEN");
+    for (char **entry = environ; *entry != NULL; entry++) {
+        if (!is_named(*entry, "SYNCD_TOKEN") &&
+            !is_named(*entry, "SYNCD_SOCKET") &&
+            (owner == NULL || !is_named(*entry, "SYNCD_OWNER"))) {
+            add(&strings, mem_strndup(*entry, strlen(*entry)));
+        }
+    }
+    if (getenv("SYNCD_JOB") != NULL && getenv("SYNCD_JOB_TOKEN") == NULL &&
+        job_token != NULL) {
+        add_text(&strings, "SYNCD_JOB_TOKEN", slice_of(job_token));
+    }
+    if (token != 0) {
+        add_number(&strings, "SYNCD_TOKEN", token);
+    }
+    if (owner != NULL) {
+        add_text(&strings, "SYNCD_OWNER", slice_of(owner));
+    }
+    add_socket(&strings, syncd_socket(s));
     return strings.at;
 }

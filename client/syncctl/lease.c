@@ -151,7 +151,8 @@ static bool begin_params(const struct invocation *invocation,
     const char *token_text = invocation->words[1];
     if (invocation->words_count == 0) {
         id_text = getenv("SYNCD_JOB");
-        token_text = getenv("SYNCD_TOKEN");
+        token_text = getenv("SYNCD_JOB_TOKEN"); /* while something is held */
+        token_text = token_text ? token_text : getenv("SYNCD_TOKEN");
     }
     if (invocation->words_count == 1 || id_text == NULL || token_text == NULL) {
         say(invocation->command, "give the job's ID and its TOKEN, as get "

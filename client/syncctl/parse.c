@@ -141,6 +141,17 @@ static int without_command(int argc, char **argv, int stopped_at)
     return STATUS_USAGE;
 }
 
+/* Does a command to run come behind "--"? */
+static bool runs_command(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            return i + 1 < argc && argv[i + 1][0] != '-';
+        }
+    }
+    return false;
+}
+
 /* The command of a group without a word that names it: alone what the group
  * means, unless the option at `stopped_at` (0: none) is the implied one's. */
 static const struct command *unnamed(const char *group, char **argv,
@@ -153,6 +164,38 @@ static const struct command *unnamed(const char *group, char **argv,
                    command_has_option(implied, argv[stopped_at])
                ? implied
                : standard;
+}
+
+/*
+ * The command of a group, its word taken out of argv. Where the implied command
+ * runs another one and that stands behind "--", which none of the named ones
+ * takes, every word before it is a name: a lock may be called "list".
+ */
+static const struct command *find_in_group(const char *group, int first,
+                                           int *argc, char **argv, int *status)
+{
+    int stopped_at = 0;
+    int second = next_word(*argc, argv, first, &stopped_at);
+    const struct command *implied = command_implied(group);
+    bool runs =
+        implied != NULL && implied->runs != NULL && runs_command(*argc, argv);
+    if (second == 0) {
+        if (starts_with_help(*argc, argv)) {
+            help_print_group(group, stdout);
+            *status = STATUS_DONE;
+            return NULL;
+        }
+        return runs ? implied : unnamed(group, argv, stopped_at);
+    }
+    const struct command *command = command_find(group, argv[second]);
+    if (command == NULL || (runs && command != implied)) {
+        if (implied == NULL) {
+            suggest_command(group, argv[second]);
+        }
+        return implied;
+    }
+    *argc = drop(*argc, argv, second);
+    return command;
 }
 
 /* Finds the command and takes its words out of argv. */
@@ -174,25 +217,7 @@ static const struct command *find_command(int *argc, char **argv, int *status)
         }
         return command;
     }
-    int second = next_word(*argc, argv, first, &stopped_at);
-    if (second == 0) {
-        if (starts_with_help(*argc, argv)) {
-            help_print_group(word, stdout);
-            *status = STATUS_DONE;
-            return NULL;
-        }
-        return unnamed(word, argv, stopped_at);
-    }
-    const struct command *command = command_find(word, argv[second]);
-    if (command == NULL) {
-        command = command_implied(word);
-        if (command == NULL) {
-            suggest_command(word, argv[second]);
-        }
-        return command;
-    }
-    *argc = drop(*argc, argv, second);
-    return command;
+    return find_in_group(word, first, argc, argv, status);
 }
 
 static void parser_add(struct parser *parser, const struct option_row *row)

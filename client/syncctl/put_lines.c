@@ -500,7 +500,7 @@ static int tell_end(const struct push *push, int signal, bool shown,
 
 static int push_all(struct push *push)
 {
-    struct signals signals;
+    struct signals signals = {.hands_on = false};
     pthread_t thread;
     double begin = look_now();
     push->shown_at = begin;

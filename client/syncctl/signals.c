@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* Ends the watching thread; nobody else sends it. */
-#define SIGNAL_END SIGUSR1
+#define SIGNAL_END (SIGRTMIN + 1)
 
 /* Sent to the process by itself. The kernel hands out the pending signal of the
  * smallest number first, so this comes behind all that are watched. */
@@ -18,8 +18,12 @@ static void *watch(void *arg)
 {
     struct signals *signals = arg;
     for (int nth = 1;; nth++) {
+        siginfo_t info;
         int number = 0;
-        CHECK(sigwait(&signals->watched, &number) == 0);
+        do {
+            number = sigwaitinfo(&signals->watched, &info);
+        } while (number < 0 && errno == EINTR);
+        CHECK(number > 0);
         if (number == SIGNAL_END) {
             return NULL;
         }
@@ -29,7 +33,8 @@ static void *watch(void *arg)
             continue;
         }
         signals->last = number;
-        if (nth >= 3) {
+        signals->by_terminal = info.si_code == SI_KERNEL;
+        if (nth >= 3 && !signals->hands_on) {
             _exit(STATUS_SIGNAL + number);
         }
         signals->on_signal(signals->arg, number, nth);
@@ -46,6 +51,11 @@ void signals_watch(struct signals *signals,
     sigaddset(&signals->watched, SIGINT);
     sigaddset(&signals->watched, SIGTERM);
     sigaddset(&signals->watched, SIGHUP);
+    if (signals->hands_on) {
+        sigaddset(&signals->watched, SIGQUIT);
+        sigaddset(&signals->watched, SIGUSR1);
+        sigaddset(&signals->watched, SIGUSR2);
+    }
     sigaddset(&signals->watched, SIGNAL_END);
     sigaddset(&signals->watched, SIGNAL_SETTLE);
     CHECK(sem_init(&signals->settled, 0, 0) == 0);

@@ -380,7 +380,16 @@ static int run_job(struct slot *slot, const struct job *job)
              "hold; read it from standard input instead of {}");
         return STATUS_FAILED;
     }
-    char **environment = environment_of_job(work->s, job, slot->number);
+    char *owner = environment_owner(work->invocation->command, work->s);
+    if (owner == NULL) {
+        environment_free(argv);
+        give_back(slot, job);
+        work_set_status(work, STATUS_FAILED);
+        work_drain(work);
+        return STATUS_FAILED;
+    }
+    char **environment = environment_of_job(work->s, job, slot->number, owner);
+    mem_free(owner);
     child_control_reset(&slot->control);
     set_active(slot, job);
     if (atomic_load(&work->stage) == STAGE_ENDING) {

@@ -81,11 +81,16 @@ void table_alarm(struct table *table)
     CHECK(cell != NULL && scols_cell_set_color(cell, "red") == 0);
 }
 
+void table_free(struct table *take_table)
+{
+    scols_unref_table(take_table->scols);
+    mem_free(take_table);
+}
+
 void table_print(struct table *take_table)
 {
     scols_print_table(take_table->scols);
-    scols_unref_table(take_table->scols);
-    mem_free(take_table);
+    table_free(take_table);
 }
 
 const char *table_time(double instant, char text[TABLE_TIME_BYTES])

@@ -26,6 +26,8 @@ void table_cell_slice(struct table *table, struct slice text);
 /* The last cell needs attention: in red, where there are colours. */
 void table_alarm(struct table *table);
 
+void table_free(struct table *take_table);
+
 /* Prints it and frees it. */
 void table_print(struct table *take_table);
 

@@ -68,11 +68,11 @@ class Commands(WorkCase):
                                "SLOT": "1", "SOCKET": self.syncd.socket_path,
                                "BATCH": None, "STAGE": None})
         self.assertRegex(env["SYNCD_TOKEN"], r"^\d+$")
-        self.assertRegex(env["SYNCD_OWNER"], r"^me/[0-9a-f]{32}$")
+        self.assertRegex(env["SYNCD_OWNER"], r"^me/[0-9a-f]{12}$")
         self.put("x")
         ran = self.ctl("work", "q", "--once", "--", "sh", "-c",
                        "echo $SYNCD_OWNER")
-        self.assertRegex(ran.out, r"^\d+/[0-9a-f]{32}$")
+        self.assertRegex(ran.out, r"^\d+/[0-9a-f]{12}$")
 
     def test_slots_are_numbered_from_1(self):
         self.put(*range(3))

@@ -1,0 +1,35 @@
+/*
+ * Who holds something and who waits for it: the tables of `lock`, `sem` and
+ * whatever else is waited for. Every show and list of the daemon tells them the
+ * same way: `holders`, `waiting` (the first of them), `waiters` (how many).
+ */
+#ifndef SYNCCTL_PEOPLE_H
+#define SYNCCTL_PEOPLE_H
+
+#include "client/syncctl/command.h"
+#include "client/syncctl/table.h"
+
+/* A line a person: NOUN, STATE, PID, USER, SINCE, TOKEN, COMMAND; without a
+ * noun for the people of one object. */
+struct table *people_table(const char *noun);
+
+/* The lines of one object; none if nobody is there. No name, no first cell. */
+void people_add(struct table *table, struct slice name, struct slice object);
+
+/*
+ * Asks `method` page by page, with the first word as the prefix, and prints
+ * what `add` makes of each element of `list`, or the elements as JSON. The exit
+ * status.
+ */
+int people_list(const struct invocation *invocation, const char *method,
+                const char *list,
+                void (*add)(struct table *table, struct slice object),
+                struct table *take_table);
+
+/* Asks `method` for the one that the first word names, as `member`, and prints
+ * the pairs that `add` makes of it, and its people; or its JSON. */
+int people_show(const struct invocation *invocation, const char *member,
+                const char *method,
+                void (*add)(struct table *pairs, struct slice object));
+
+#endif

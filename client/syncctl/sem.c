@@ -1,0 +1,255 @@
+/* sem: runs a command with a permit of a semaphore; semaphores themselves. */
+#include "client/syncctl/ask.h"
+#include "client/syncctl/fields.h"
+#include "client/syncctl/held.h"
+#include "client/syncctl/people.h"
+#include "client/syncctl/say.h"
+#include "proto/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUN_VALUE = HELD_OPTIONS, RUN_PERMITS, RUN_OPTIONS };
+static const struct option_row run_options[RUN_OPTIONS] = {
+    HELD_OPTION_ROWS,
+    [RUN_VALUE] = {"value", 0, OPTION_COUNT, "N",
+                   "make the semaphore with so many permits if it is not there",
+                   NULL},
+    [RUN_PERMITS] = {"permits", 0, OPTION_COUNT, "N",
+                     "take so many of them, all at once (1)", NULL},
+};
+
+static uint64_t permits_of(const struct held *held)
+{
+    const struct option_value *permits =
+        &held->invocation->options[RUN_PERMITS];
+    return permits->text == NULL ? 1 : (uint64_t)permits->count;
+}
+
+static int take(struct held *held)
+{
+    const struct option_value *value = &held->invocation->options[RUN_VALUE];
+    return syncd_sem_acquire(held->s, held->name, permits_of(held),
+                             value->text == NULL ? SYNCD_DECLARED
+                                                 : value->count,
+                             held->timeout, &held->token);
+}
+
+static int give_back(struct held *held)
+{
+    return syncd_sem_release(held->s, held->name, permits_of(held),
+                             held->token);
+}
+
+static int refused(struct held *held)
+{
+    if (strcmp(syncd_error_name(), "not_found") != 0 ||
+        held->invocation->options[RUN_VALUE].text != NULL) {
+        return ask_failed(held->invocation, SYNCD_E_REPLY);
+    }
+    say(held->invocation->command,
+        "there is no semaphore \"%s\": give --value N here, or make it with: "
+        "syncctl sem set \"%s\" --value N",
+        held->name, held->name);
+    return STATUS_FAILED;
+}
+
+static int run_run(struct invocation *invocation)
+{
+    static const struct held_kind kind = {.noun = "semaphore",
+                                          .take = take,
+                                          .give_back = give_back,
+                                          .refused = refused};
+    const struct option_value *permits = &invocation->options[RUN_PERMITS];
+    if (permits->text != NULL && permits->count == 0) {
+        return say_usage(invocation->command, "--permits is at least 1");
+    }
+    return held_run(&kind, invocation);
+}
+
+const struct command command_sem_run = {
+    .group = "sem",
+    .name = "run",
+    .summary = "Runs a command with a permit of a semaphore: sem NAME -- "
+               "COMMAND",
+    .words = "NAME",
+    .runs = "COMMAND [ARG...]",
+    .options = run_options,
+    .options_count = RUN_OPTIONS,
+    .run = run_run,
+    .implied = true,
+    .description =
+        "Waits for the permit in the order of arrival, runs the command, and "
+        "exits as it did: so never more commands run at once than the "
+        "semaphore has permits. `run` may be left out, whatever the semaphore "
+        "is called. The permit is free when the command has ended, or syncctl, "
+        "however it is ended. Who wants many permits is not passed by those "
+        "who want few.\n\n"
+        "The command finds SYNCD_TOKEN, which names its permits. What is true "
+        "of signals, of a restart of the daemon and of its absence is told at "
+        "`lock run`.\n\n"
+        "Of an unbounded semaphore, a counter, nothing is held: it is counted "
+        "down before the command and up after it, but not if syncctl is "
+        "killed.",
+    .examples =
+        (const struct example_row[]){
+            {"syncctl sem downloads --value 3 -- curl -O https://example.org/a",
+             "Three downloads at once, the others wait for their turn."},
+            {"syncctl sem memory --value 64 --permits 16 -- ./big-job",
+             "A permit a gigabyte."},
+            {NULL, NULL}},
+    .statuses = (const struct status_row[]){HELD_STATUS_ROWS, {0, NULL}},
+};
+
+/* --- semaphores themselves --- */
+
+static void list_semaphore(struct table *table, struct slice semaphore)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct slice name = fields_text(semaphore, "semaphore", &arena);
+    table_line(table);
+    table_cell_slice(table, name);
+    table_cell(table, "%lld of %lld free",
+               (long long)fields_integer(semaphore, "free"),
+               (long long)fields_integer(semaphore, "value"));
+    people_add(table, name, semaphore);
+    arena_fini(&arena);
+}
+
+static int list_run(struct invocation *invocation)
+{
+    return people_list(invocation, "semaphore.list", "semaphores",
+                       list_semaphore, people_table("SEMAPHORE"));
+}
+
+const struct command command_sem_list = {
+    .group = "sem",
+    .name = "list",
+    .summary = "Lists semaphores, who holds permits and who waits for them",
+    .words = "[PREFIX]",
+    .run = list_run,
+    .description =
+        "A line for each semaphore, for each holder of permits, and, in their "
+        "order, for those who wait. COMMAND is what the client calls itself; "
+        "syncctl, its command line.",
+    .standard = true,
+};
+
+static void show_pairs(struct table *table, struct slice semaphore)
+{
+    struct arena arena;
+    arena_init(&arena);
+    table_line(table);
+    table_cell(table, "semaphore");
+    table_cell_slice(table, fields_text(semaphore, "semaphore", &arena));
+    TABLE_PAIR(table, "value", "%lld",
+               (long long)fields_integer(semaphore, "value"));
+    TABLE_PAIR(table, "free", "%lld",
+               (long long)fields_integer(semaphore, "free"));
+    TABLE_PAIR(table, "bounded", "%s",
+               fields_flag(semaphore, "bounded") ? "yes" : "no");
+    TABLE_PAIR(table, "running jobs", "%lld",
+               (long long)fields_integer(semaphore, "jobs"));
+    TABLE_PAIR(table, "waiting", "%lld",
+               (long long)fields_integer(semaphore, "waiters"));
+    arena_fini(&arena);
+}
+
+static int show_run(struct invocation *invocation)
+{
+    return people_show(invocation, "semaphore", "semaphore.show", show_pairs);
+}
+
+const struct command command_sem_show = {
+    .group = "sem",
+    .name = "show",
+    .summary = "Shows one semaphore: who holds permits, who waits for them",
+    .words = "SEMAPHORE",
+    .run = show_run,
+};
+
+static struct out begin_params(const struct invocation *invocation)
+{
+    struct out params = {0};
+    write_begin_object(&params);
+    WRITE(&params, string, "semaphore", slice_of(invocation->words[0]));
+    return params;
+}
+
+/* One durable change, in silence. */
+static int change(const struct invocation *invocation, const char *method,
+                  struct out *params)
+{
+    char *result = NULL;
+    write_end_object(params);
+    int status = ask_once(invocation, ASK_GRACE, method, params, &result);
+    if (status == STATUS_DONE && invocation->json) {
+        printf("%s\n", result);
+    }
+    free(result);
+    return status;
+}
+
+enum { SET_VALUE, SET_UNBOUNDED, SET_OPTIONS };
+static const struct option_row set_options[SET_OPTIONS] = {
+    [SET_VALUE] = {"value", 0, OPTION_COUNT, "N", "permits in all", NULL},
+    [SET_UNBOUNDED] = {"unbounded", 0, OPTION_FLAG, NULL,
+                       "a counter: nothing is held, nothing comes back by "
+                       "itself",
+                       NULL},
+};
+
+static int set_run(struct invocation *invocation)
+{
+    const struct option_value *options = invocation->options;
+    if (options[SET_VALUE].text == NULL) {
+        return say_usage(invocation->command, "--value N is missing: how many "
+                                              "permits there are in all");
+    }
+    struct out params = begin_params(invocation);
+    WRITE(&params, integer, "value", options[SET_VALUE].count);
+    if (options[SET_UNBOUNDED].text != NULL) {
+        WRITE(&params, flag, "bounded", false);
+    }
+    return change(invocation, "semaphore.declare", &params);
+}
+
+const struct command command_sem_set = {
+    .group = "sem",
+    .name = "set",
+    .summary = "Makes a semaphore, or changes how many permits it has",
+    .words = "SEMAPHORE",
+    .options = set_options,
+    .options_count = SET_OPTIONS,
+    .run = set_run,
+    .description =
+        "A smaller value takes permits back only as they are released. Jobs "
+        "that are put with --limit SEMAPHORE run only with a permit of it.",
+};
+
+enum { DELETE_FORCE, DELETE_OPTIONS };
+static const struct option_row delete_options[DELETE_OPTIONS] = {
+    [DELETE_FORCE] = {"force", 0, OPTION_FLAG, NULL,
+                      "even if it is held or waited for", NULL},
+};
+
+static int delete_run(struct invocation *invocation)
+{
+    struct out params = begin_params(invocation);
+    if (invocation->options[DELETE_FORCE].text != NULL) {
+        WRITE(&params, flag, "force", true);
+    }
+    return change(invocation, "semaphore.delete", &params);
+}
+
+const struct command command_sem_delete = {
+    .group = "sem",
+    .name = "delete",
+    .summary = "Removes a semaphore",
+    .words = "SEMAPHORE",
+    .options = delete_options,
+    .options_count = DELETE_OPTIONS,
+    .run = delete_run,
+};
