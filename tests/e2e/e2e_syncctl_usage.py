@@ -10,7 +10,7 @@ import unittest
 import harness
 import syncctl_case
 
-ALL = """put work join get done fail extend queue job stats top ping call version
+ALL = """put work join get done fail extend queue job lock sem stats top ping call version
 help""".split()
 
 
