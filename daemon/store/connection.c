@@ -2,6 +2,7 @@
 
 #include "daemon/store/salvage.h"
 #include "daemon/store/wal_scan.h"
+#include "daemon/store/wal_settle.h"
 #include "proto/check.h"
 
 #include <errno.h>
@@ -346,7 +347,11 @@ static int open_checked(struct connection *c,
     }
     sqlite3_int64 pages = 0;
     int rc = ask(c, sql_pages, &pages, 1);
-    if (rc != SQLITE_OK) {
+    if (rc == SQLITE_OK) {
+        rc = wal_settle(c->db);
+    }
+    /* In place it takes no room, or the file system has it in mind already. */
+    if (rc != SQLITE_OK && !connection_full(c, rc)) {
         connection_tell(c, rc, error);
         return -1;
     }

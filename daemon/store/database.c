@@ -1,6 +1,7 @@
 #include "daemon/store/database.h"
 
 #include "daemon/store/connection.h"
+#include "daemon/store/wal_settle.h"
 #include "proto/check.h"
 #include "proto/memory.h"
 
@@ -509,6 +510,12 @@ static int settle(struct database *db, struct store_error *error)
     struct store_error why = {""};
     switch (checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE, &why)) {
     case DATABASE_DONE:
+        rc = wal_sync(db->connection.db);
+        if (rc != SQLITE_OK) {
+            connection_tell(&db->connection, rc, error);
+            return -1;
+        }
+        return 0;
     case DATABASE_FULL:
         return 0;
     case DATABASE_FAILED:

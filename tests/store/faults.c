@@ -1,25 +1,21 @@
 /*
- * The disk fails at the n-th operation, for every n: what was answered done is
- * there afterwards, a failed batch is wholly absent, one in doubt is there as a
- * whole or not at all.
+ * The disk fails at the n-th call, for every n: what was answered done is there
+ * afterwards, a failed batch is wholly absent, one in doubt is there as a whole
+ * or not at all. So it is when the daemon starts again on the same machine,
+ * after a power cut, and when the power is cut while the restarted daemon
+ * recovers: what a failed sync left in the page cache alone is no help then.
+ *
+ *     store_faults [STRIDE [SEED]]      of the large script; 1: every call
  */
 #include "tests/store/fixture.h"
 
-#include "daemon/store/database.h"
 #include "proto/memory.h"
-#include "tests/store/fault_vfs.h"
+#include "tests/store/ram_disk.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int register_vfs(void **state)
-{
-    (void)state;
-    fault_vfs_register();
-    return 0;
-}
 
 /* Small batches, so that every operation can be made to fail; or large ones,
  * so that the log is brought into the database between them. */
@@ -27,19 +23,26 @@ struct script {
     struct model_terms terms;
     int batches;
     size_t body_len; /* of one job in each batch; 0: none */
-    unsigned step;   /* from one n to the next */
+    unsigned stride; /* from one n to the next */
 };
 
 static const struct script small = {{12, 3, 300}, 5, 0, 1};
-static const struct script large = {{12, 3, 300}, 9, 700000, 173};
+static struct script large = {{12, 3, 300}, 9, 700000, 1009};
+
+static uint64_t seed = 1;
 
 /* One run of a script, and what must be there afterwards. */
 struct faulty_run {
     struct test_dir dir;
+    struct ram_disk *disk;
+    struct ram_disk *copy; /* after a restart, */
+    struct ram_disk *cut;  /* after a power cut */
+    struct random random;
     struct model done;  /* with every batch that was answered done */
     struct model doubt; /* with the one in doubt, too */
     bool in_doubt;
     bool low;
+    unsigned n; /* the call that fails */
 };
 
 /* The batch, with a large job added. */
@@ -88,9 +91,8 @@ static bool note(struct faulty_run *run, const struct batch *batch,
 
 static void run_script(struct faulty_run *run, const struct script *script)
 {
-    struct store_error error = {""};
-    struct store *store = store_sqlite_open_vfs(run->dir.path, FAULT_VFS,
-                                                &executor_inline, &error);
+    struct store_error error;
+    struct store *store = open_on(run->disk, &run->dir, &error);
     assert_int_equal(store == NULL, error.text[0] != '\0');
     if (store == NULL) {
         return;
@@ -115,118 +117,160 @@ static void run_script(struct faulty_run *run, const struct script *script)
     mem_free(body);
 }
 
-static void check_run(struct faulty_run *run, unsigned n)
+static void check(struct faulty_run *run, struct ram_disk *disk,
+                  const char *when)
 {
     struct model loaded;
     struct store_error error;
-    if (!try_load(&run->dir, &loaded, &error)) {
-        fail_msg("operation %u: %s", n, error.text);
+    if (!try_load_on(disk, &run->dir, &loaded, &error)) {
+        fail_msg("call %u, %s: %s", run->n, when, error.text);
     }
     if (!model_equal(&loaded, &run->done) &&
         !(run->in_doubt && model_equal(&loaded, &run->doubt))) {
-        fail_msg("operation %u: something is lost or half there", n);
+        fail_msg("call %u, %s: something is lost or half there", run->n, when);
     }
     model_fini(&loaded);
 }
 
-/* Makes the n-th operation fail, from 1 on, until there is none. */
-static void fail_each(const struct script *script, enum fault_kind kind,
+/* Cuts the power at one call of a recovery. */
+struct cut {
+    struct faulty_run *run;
+    uint64_t countdown;
+};
+
+static void on_recovery_call(void *arg)
+{
+    struct cut *cut = arg;
+    if (--cut->countdown == 0) {
+        ram_disk_power_cut(cut->run->cut, cut->run->copy, &cut->run->random);
+    }
+}
+
+/* The disk works again: the daemon starts, with what the machine has in mind,
+ * or without. */
+static void check_run(struct faulty_run *run)
+{
+    ram_disk_fail(run->disk, RAM_NONE, 0, false);
+    ram_disk_power_cut(run->cut, run->disk, &run->random);
+    check(run, run->cut, "power cut");
+    ram_disk_copy(run->copy, run->disk);
+    check(run, run->copy, "restart");
+    unsigned calls = ram_disk_calls(run->copy);
+    for (int i = 0; i < 2; i++) {
+        struct cut cut = {run, 1 + random_below(&run->random, calls)};
+        ram_disk_copy(run->copy, run->disk);
+        ram_disk_watch(run->copy, on_recovery_call, &cut);
+        check(run, run->copy, "restart");
+        check(run, run->cut, "power cut while it recovers");
+    }
+}
+
+/* Makes the n-th call fail, from 1 on, until there is none. */
+static void fail_each(const struct script *script, enum ram_fault fault,
                       bool ever)
 {
-    bool fired = true;
+    struct faulty_run run = {.random = {seed}, .n = 1};
+    bool failed = true;
     bool low = false;
     bool doubt = false;
-    unsigned n = 1;
-    for (; fired; n += script->step) {
-        struct faulty_run run = {.in_doubt = false};
-        test_dir_make(&run.dir);
+    test_dir_make(&run.dir);
+    run.disk = ram_disk_new("faulty");
+    run.copy = ram_disk_new("copy");
+    run.cut = ram_disk_new("cut");
+    for (; failed; run.n += script->stride) {
+        run.in_doubt = run.low = false;
         model_init(&run.done);
         model_init(&run.doubt);
-        fault_vfs_arm(kind, n, ever);
+        ram_disk_clear(run.disk);
+        ram_disk_fail(run.disk, fault, run.n, ever);
         run_script(&run, script);
-        fired = fault_vfs_fired();
+        failed = ram_disk_failed(run.disk);
         low = low || run.low;
         doubt = doubt || run.in_doubt;
-        fault_vfs_arm(kind, 0, false);
-        check_run(&run, n);
+        check_run(&run);
         model_fini(&run.done);
         model_fini(&run.doubt);
-        test_dir_remove(&run.dir);
     }
-    assert_true(n > 100);
-    assert_int_equal(low, kind == FAULT_FULL && !ever);
-    assert_int_equal(doubt, kind == FAULT_ERROR);
+    print_message("%u calls; every %u. of them failed\n", run.n,
+                  script->stride);
+    assert_true(run.n > 100);
+    if (script->stride == 1) {
+        assert_int_equal(low, fault == RAM_FULL && !ever);
+        assert_int_equal(doubt, fault == RAM_ERROR);
+    }
+    ram_disk_free(run.disk);
+    ram_disk_free(run.copy);
+    ram_disk_free(run.cut);
+    test_dir_remove(&run.dir);
 }
 
 static void test_error_once(void **state)
 {
     (void)state;
-    fail_each(&small, FAULT_ERROR, false);
-    fail_each(&large, FAULT_ERROR, false);
+    fail_each(&small, RAM_ERROR, false);
+    fail_each(&large, RAM_ERROR, false);
 }
 
 static void test_error_for_ever(void **state)
 {
     (void)state;
-    fail_each(&small, FAULT_ERROR, true);
-    fail_each(&large, FAULT_ERROR, true);
+    fail_each(&small, RAM_ERROR, true);
+    fail_each(&large, RAM_ERROR, true);
 }
 
 static void test_full_once(void **state)
 {
     (void)state;
-    fail_each(&small, FAULT_FULL, false);
-    fail_each(&large, FAULT_FULL, false);
+    fail_each(&small, RAM_FULL, false);
+    fail_each(&large, RAM_FULL, false);
 }
 
 static void test_full_for_ever(void **state)
 {
     (void)state;
-    fail_each(&small, FAULT_FULL, true);
-    fail_each(&large, FAULT_FULL, true);
+    fail_each(&small, RAM_FULL, true);
+    fail_each(&large, RAM_FULL, true);
 }
 
-/* The n-th operation fails while a log is being recovered. */
+/* The n-th call fails while a log is being recovered. */
 static void test_recovery(void **state)
 {
     (void)state;
     struct test_dir dir;
-    struct test_dir crashed;
+    struct test_dir spare;
     struct model model;
     struct random random = {9};
+    struct store_error error;
     test_dir_make(&dir);
-    test_dir_make(&crashed);
+    test_dir_make(&spare);
     model_init(&model);
-    struct store *store = open_sqlite(&dir);
+    struct ram_disk *disk = ram_disk_new("whole");
+    struct ram_disk *copy = ram_disk_new("copy");
+    struct store *store = open_on(disk, &dir, &error);
     for (uint64_t i = 1; i <= 6; i++) {
         struct batch *batch = model_batch(&random, &small.terms, i);
         assert_int_equal(submit_wait(store, batch).status, STORE_DONE);
         model_apply(&model, batch);
         model_batch_free(batch);
     }
-    bool fired = true;
-    for (unsigned n = 1; fired; n++) {
-        test_dir_copy(&dir, &crashed);
-        struct store_error error = {""};
+    bool failed = true;
+    for (unsigned n = 1; failed; n++) {
         struct model loaded;
-        model_init(&loaded);
-        fault_vfs_arm(FAULT_ERROR, n, n % 2 == 0);
-        struct store *faulty = store_sqlite_open_vfs(crashed.path, FAULT_VFS,
-                                                     &executor_inline, &error);
-        if (faulty != NULL) {
-            assert_int_equal(store_load(faulty, model_load, &loaded, &error),
-                             0);
+        ram_disk_copy(copy, disk);
+        ram_disk_fail(copy, RAM_ERROR, n, n % 2 == 0);
+        if (try_load_on(copy, &spare, &loaded, &error)) {
             assert_true(model_equal(&loaded, &model));
         }
-        store_close(faulty);
-        fired = fault_vfs_fired();
-        fault_vfs_arm(FAULT_ERROR, 0, false);
-        assert_loads(&crashed, &model);
+        failed = ram_disk_failed(copy);
+        ram_disk_fail(copy, RAM_NONE, 0, false);
+        assert_loads_on(copy, &spare, &model);
         model_fini(&loaded);
     }
     store_close(store);
+    ram_disk_free(copy);
+    ram_disk_free(disk);
     model_fini(&model);
-    test_dir_remove(&crashed);
+    test_dir_remove(&spare);
     test_dir_remove(&dir);
 }
 
@@ -236,11 +280,10 @@ static void test_reserve(void **state)
     (void)state;
     struct test_dir dir;
     struct stat info;
-    struct store_error error = {""};
+    struct store_error error;
+    struct ram_disk *disk = ram_disk_new("full");
     test_dir_make(&dir);
-    fault_vfs_arm(FAULT_FULL, 0, false);
-    struct store *store =
-        store_sqlite_open_vfs(dir.path, FAULT_VFS, &executor_inline, &error);
+    struct store *store = open_on(disk, &dir, &error);
     assert_non_null(store);
     assert_int_equal(stat(test_path(&dir, "syncd.reserve"), &info), 0);
     assert_int_equal(info.st_size, 8 << 20);
@@ -248,7 +291,7 @@ static void test_reserve(void **state)
     assert_int_equal(info.st_mode & 0777, 0600);
     struct batch batch = {.number = 1};
     assert_int_equal(submit_wait(store, &batch).status, STORE_DONE);
-    fault_vfs_arm(FAULT_FULL, 1, false);
+    ram_disk_fail(disk, RAM_FULL, 1, false);
     batch.number++;
     assert_int_equal(submit_wait(store, &batch).status, STORE_DONE_LOW);
     assert_int_not_equal(stat(test_path(&dir, "syncd.reserve"), &info), 0);
@@ -258,13 +301,14 @@ static void test_reserve(void **state)
     assert_int_equal(stat(test_path(&dir, "syncd.reserve"), &info), 0);
     batch.number++;
     assert_int_equal(submit_wait(store, &batch).status, STORE_DONE);
-    fault_vfs_arm(FAULT_FULL, 1, true);
+    ram_disk_fail(disk, RAM_FULL, 1, true);
     batch.number++;
     struct answer answer = submit_wait(store, &batch);
     assert_int_equal(answer.status, STORE_FAILED);
     assert_non_null(strstr(answer.why, "no room on the disk"));
-    fault_vfs_arm(FAULT_FULL, 0, false);
+    ram_disk_fail(disk, RAM_NONE, 0, false);
     store_close(store);
+    ram_disk_free(disk);
     test_dir_remove(&dir);
 }
 
@@ -299,7 +343,7 @@ static void test_reserve_grows(void **state)
     test_dir_remove(&dir);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error_once),
@@ -310,5 +354,11 @@ int main(void)
         cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_reserve_grows),
     };
-    return cmocka_run_group_tests(tests, register_vfs, NULL);
+    if (argc > 1) {
+        large.stride = (unsigned)strtoul(argv[1], NULL, 10);
+    }
+    if (argc > 2) {
+        seed = strtoull(argv[2], NULL, 10);
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,12 +174,23 @@ struct batch batch_of(uint64_t number, enum row_kind kind, const void *rows,
     return batch;
 }
 
-bool try_load(const struct test_dir *dir, struct model *model,
-              struct store_error *error)
+/* With the database's name on the disk, as data_dir.c leaves it. */
+struct store *open_on(struct ram_disk *disk, const struct test_dir *dir,
+                      struct store_error *error)
 {
+    if (ram_disk_read(disk, "syncd.db").at == NULL) {
+        ram_disk_write(disk, "syncd.db", SLICE(""));
+    }
     *error = (struct store_error){""};
+    return store_sqlite_open_vfs(dir->path, ram_disk_name(disk),
+                                 &executor_inline, error);
+}
+
+/* Loads from a store that could be opened, and closes it. */
+static bool load_and_close(struct store *store, struct model *model,
+                           struct store_error *error)
+{
     model_init(model);
-    struct store *store = store_sqlite_open(dir->path, &executor_inline, error);
     bool loaded =
         store != NULL && store_load(store, model_load, model, error) == 0;
     store_close(store);
@@ -187,13 +198,44 @@ bool try_load(const struct test_dir *dir, struct model *model,
     return loaded;
 }
 
+bool try_load(const struct test_dir *dir, struct model *model,
+              struct store_error *error)
+{
+    *error = (struct store_error){""};
+    return load_and_close(store_sqlite_open(dir->path, &executor_inline, error),
+                          model, error);
+}
+
+bool try_load_on(struct ram_disk *disk, const struct test_dir *dir,
+                 struct model *model, struct store_error *error)
+{
+    return load_and_close(open_on(disk, dir, error), model, error);
+}
+
+static void assert_same(bool could_load, struct model *take_loaded,
+                        const struct store_error *error,
+                        const struct model *model)
+{
+    if (!could_load) {
+        fail_msg("%s", error->text);
+    }
+    assert_true(model_equal(take_loaded, model));
+    model_fini(take_loaded);
+}
+
 void assert_loads(const struct test_dir *dir, const struct model *model)
 {
     struct model loaded;
     struct store_error error;
-    if (!try_load(dir, &loaded, &error)) {
-        fail_msg("%s", error.text);
-    }
-    assert_true(model_equal(&loaded, model));
-    model_fini(&loaded);
+    bool could_load = try_load(dir, &loaded, &error);
+    assert_same(could_load, &loaded, &error, model);
+}
+
+void assert_loads_on(struct ram_disk *disk, const struct test_dir *dir,
+                     const struct model *model)
+{
+    struct model loaded;
+    struct store_error error;
+    bool could_load = try_load_on(disk, dir, &loaded, &error);
+    assert_same(could_load, &loaded, &error, model);
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "tests/store/model.h"
+#include "tests/store/ram_disk.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -49,6 +50,11 @@ struct answer probe_wait(struct store *store);
 struct store *open_sqlite(const struct test_dir *dir);
 void open_refused(const struct test_dir *dir, struct store_error *error);
 
+/* The same over a disk in memory; `dir` is where the lock and the reserve are.
+ * NULL with `error` set: refused. */
+struct store *open_on(struct ram_disk *disk, const struct test_dir *dir,
+                      struct store_error *error);
+
 /* A batch of one kind with nothing gone. */
 struct batch batch_of(uint64_t number, enum row_kind kind, const void *rows,
                       size_t count);
@@ -59,5 +65,9 @@ void assert_loads(const struct test_dir *dir, const struct model *model);
 /* Can it be opened and loaded? Fills `model` then, else `error`. */
 bool try_load(const struct test_dir *dir, struct model *model,
               struct store_error *error);
+bool try_load_on(struct ram_disk *disk, const struct test_dir *dir,
+                 struct model *model, struct store_error *error);
+void assert_loads_on(struct ram_disk *disk, const struct test_dir *dir,
+                     const struct model *model);
 
 #endif
