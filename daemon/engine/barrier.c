@@ -24,8 +24,7 @@ static struct barrier *barrier_new(struct engine *engine, uint64_t id,
 static struct barrier *barrier_use(struct engine *engine, struct slice name)
 {
     struct barrier *barrier = barrier_find(engine, name);
-    return barrier != NULL ? barrier
-                           : barrier_new(engine, next_object_id(engine), name);
+    return barrier != NULL ? barrier : barrier_new(engine, 0, name);
 }
 
 static bool is_empty(const struct barrier *barrier)
@@ -64,7 +63,10 @@ static void changed(struct engine *engine, struct barrier *barrier)
 {
     if (!is_empty(barrier) || barrier->broken != NULL) {
         set_unused(engine, barrier, false);
-        if (!engine->options.forgetful && !barrier->saved.on_disk) {
+        if (!engine->options.forgetful && !barrier->saved.on_disk &&
+            barrier->saved.dirty == 0) {
+            /* The row of the last use may be gone in the same batch. */
+            barrier->id = next_object_id(engine);
             change_mark(engine, ROW_barrier, barrier, &barrier->saved);
         }
         return;
@@ -315,12 +317,12 @@ void method_barrier_wait(struct engine *engine, struct session *session,
     }
 }
 
-static void answer_empty(struct engine *engine)
+static void answer_empty(struct engine *engine, uint64_t batch)
 {
     struct out *out = answer_begin(engine);
     write_begin_object(out);
     write_end_object(out);
-    answer_end(engine, 0);
+    answer_end(engine, batch);
 }
 
 void method_barrier_pass(struct engine *engine, struct session *session,
@@ -339,7 +341,7 @@ void method_barrier_pass(struct engine *engine, struct session *session,
     }
     struct barrier *barrier = round->barrier;
     round_unlink(round);
-    answer_empty(engine);
+    answer_empty(engine, 0);
     round_release(engine, round);
     changed(engine, barrier);
 }
@@ -354,7 +356,7 @@ void method_barrier_reset(struct engine *engine, struct session *session,
         barrier->broken = NULL;
         changed(engine, barrier);
     }
-    answer_empty(engine);
+    answer_empty(engine, change_batch_seen(engine));
 }
 
 void method_barrier_abort(struct engine *engine, struct session *session,
@@ -365,7 +367,7 @@ void method_barrier_abort(struct engine *engine, struct session *session,
         return;
     }
     break_barrier(engine, barrier_use(engine, request->barrier), "aborted");
-    answer_empty(engine);
+    answer_empty(engine, change_batch_seen(engine));
 }
 
 static bool is_listed(const struct named *named)

@@ -42,7 +42,7 @@ struct barrier {
     struct named named;
     bool unused; /* whole and empty: in the engine's line of those */
     TAILQ_ENTRY(barrier) of_unused;
-    uint64_t id; /* of its row */
+    uint64_t id; /* of its row; each use has another */
     size_t parties;
     uint64_t generation;   /* of the round that fills */
     const char *broken;    /* why; NULL: it is whole. A constant. */

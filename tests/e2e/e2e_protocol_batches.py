@@ -448,6 +448,8 @@ class Breaking(BatchCase):
         id = self.waiting(self.waiter)
         asked = self.client(self.syncd)
         job = asked.send("job.wait", id=ids[4])
+        self.wait_until(lambda: self.rpc.call("server.stats")["gauges"]
+                        ["waiting_requests"] == 2, "two that wait")
         self.assertEqual(self.rpc.call("batch.cancel", batch="b"),
                          {"cancelled": 5})
         self.assertBroken("cancelled", self.waiter.wait, id)
