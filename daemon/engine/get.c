@@ -329,6 +329,9 @@ static void wait_for_job(struct engine *engine, const struct request *request,
         return;
     }
     waiter->batch = want->batch;
+    if (finished.at != NULL) {
+        session_keep_finished(engine, want->to, finished);
+    }
     waiter->u.get = (struct wait_get){.max = want->max,
                                       .lease_us = want->lease_us,
                                       .take = want->take,
@@ -337,6 +340,24 @@ static void wait_for_job(struct engine *engine, const struct request *request,
     for (size_t i = 0; i < want->queues_count; i++) {
         waiter_join_line(waiter, &want->queues[i]->getters);
     }
+}
+
+/* Carries out the `done` of a get, once; false: refused. */
+static bool finish_first(struct engine *engine, struct session *session,
+                         const struct request *request, struct want *want)
+{
+    if (request->timeout_us != 0 && first_of(engine, want) == NULL &&
+        waiter_refused(engine)) {
+        return false;
+    }
+    struct slice before = session_finished_before(want->to);
+    if (before.at != NULL) {
+        want->finished = slice_copy(before);
+        want->batch = change_batch_seen(engine);
+        return true;
+    }
+    return finish_part(engine, session, &request->done, &want->finished,
+                       &want->batch);
 }
 
 void method_queue_get(struct engine *engine, struct session *session,
@@ -350,11 +371,7 @@ void method_queue_get(struct engine *engine, struct session *session,
     if (!check_terms(engine, request) || !find_queues(engine, request, &want)) {
         return;
     }
-    if (request->has_done &&
-        ((request->timeout_us != 0 && first_of(engine, &want) == NULL &&
-          waiter_refused(engine)) ||
-         !finish_part(engine, session, &request->done, &want.finished,
-                      &want.batch))) {
+    if (request->has_done && !finish_first(engine, session, request, &want)) {
         return;
     }
     uint64_t batch;

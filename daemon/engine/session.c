@@ -168,14 +168,34 @@ void session_keep_token(struct engine *engine, const struct reply_to *to,
     }
 }
 
+void session_keep_finished(struct engine *engine, const struct reply_to *to,
+                           struct slice finished)
+{
+    if (keeps(to)) {
+        outcome_keep(engine, to, finished, TOKEN_LATER);
+    }
+}
+
+/* What is known of a request from before the restart; NULL: nothing. */
+static const struct outcome *outcome_before(const struct reply_to *to)
+{
+    const struct outcome *outcome =
+        keeps(to) ? outcome_find(to->session, to->id.json) : NULL;
+    return outcome != NULL && outcome->loaded ? outcome : NULL;
+}
+
+struct slice session_finished_before(const struct reply_to *to)
+{
+    const struct outcome *outcome = outcome_before(to);
+    return outcome != NULL && outcome->token == TOKEN_LATER ? outcome->reply
+                                                            : (struct slice){0};
+}
+
 bool session_answer_again(struct engine *engine)
 {
     const struct reply_to *to = &engine->current.to;
-    if (!keeps(to)) {
-        return false;
-    }
-    struct outcome *outcome = outcome_find(to->session, to->id.json);
-    if (outcome == NULL || !outcome->loaded) {
+    const struct outcome *outcome = outcome_before(to);
+    if (outcome == NULL || outcome->token == TOKEN_LATER) {
         return false;
     }
     if (outcome->token == 0) {

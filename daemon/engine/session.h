@@ -20,8 +20,13 @@
 #include "daemon/engine/job.h"
 #include "daemon/engine/pending.h"
 #include "daemon/engine/waiter.h"
+#include "proto/limits.h"
 
 #define SECRET_CHARS (2 * ENTROPY_BYTES)
+
+/* In place of a token: the get had no jobs yet when what it came with was
+ * finished. Sent again it waits on, and finishes nothing twice. */
+#define TOKEN_LATER ((uint64_t)WIRE_INTEGER_MAX)
 
 /* The answer to a durable request, for when it is sent again after a resume. */
 struct outcome {
@@ -30,7 +35,8 @@ struct outcome {
     struct slice request; /* owned: the request's id, as JSON */
     struct slice reply;   /* owned: the line; of a get with a token: what
                              became of its `done`, or absent */
-    uint64_t token;       /* of a get: the jobs that bear it; else 0 */
+    uint64_t token;       /* of a get: the jobs that bear it, or TOKEN_LATER;
+                             else 0 */
     bool loaded;          /* from before the restart */
     uint32_t owner;       /* the account it is charged to */
     struct saved saved;
@@ -95,6 +101,12 @@ void session_keep_reply(struct engine *engine, const struct reply_to *to,
 /* The same for a get that leased jobs: they can be told again by the token. */
 void session_keep_token(struct engine *engine, const struct reply_to *to,
                         uint64_t token, struct slice finished);
+
+/* The same for a get that waits: what became of its `done` so far; and that
+ * again, when it is sent again (absent: nothing is known). */
+void session_keep_finished(struct engine *engine, const struct reply_to *to,
+                           struct slice finished);
+struct slice session_finished_before(const struct reply_to *to);
 
 /* Answers the request at hand if it was carried out before the restart. */
 bool session_answer_again(struct engine *engine);
