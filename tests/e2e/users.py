@@ -22,7 +22,7 @@ WEB, OPS = 40100, 40101
 
 
 
-def _can_be_others():
+def can_be_others():
     """Root may be anybody, but not in every container."""
     if os.geteuid() != 0:
         return False
@@ -39,7 +39,7 @@ def _can_be_others():
 
 
 needs_root = unittest.skipUnless(
-    _can_be_others(), "only root can be other users, and not everywhere")
+    can_be_others(), "only root can be other users, and not everywhere")
 
 
 class Client(harness.Client):
