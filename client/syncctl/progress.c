@@ -1,6 +1,7 @@
-/* One line on a terminal, written again and again. */
+/* Lines on a terminal, written again and again. */
 #include "client/syncctl/progress.h"
 
+#include "client/syncctl/output.h"
 #include "proto/check.h"
 #include "proto/memory.h"
 
@@ -20,7 +21,8 @@ struct progress {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool end; /* under the lock */
+    bool end;     /* under the lock */
+    size_t lines; /* that stand there; the thread's own, until it has ended */
 };
 
 static bool is_shown(const struct invocation *invocation)
@@ -30,22 +32,66 @@ static bool is_shown(const struct invocation *invocation)
            !invocation->no_progress && (!term || strcmp(term, "dumb") != 0);
 }
 
-/* Cut to the terminal's width, at the beginning of a character. */
-static void show(const char *text)
+/* Cut to so many columns, at the beginning of a character. */
+static size_t cut(const char *line, size_t len, size_t columns)
 {
-    struct winsize size = {0};
-    size_t len = strlen(text);
-    size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col
-                       ? size.ws_col - 1U
-                       : 79;
-    if (len > width) {
-        len = width;
-        while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) {
+    if (len > columns) {
+        len = columns;
+        while (len > 0 && ((unsigned char)line[len] & 0xC0) == 0x80) {
             len--;
         }
     }
-    (void)fprintf(stderr, "\r%.*s\033[K", (int)len, text);
-    (void)fflush(stderr);
+    return len;
+}
+
+/* Back to the beginning of the first line, and nothing behind it. */
+static void take_away(struct progress *progress, struct out *out)
+{
+    char up[32];
+    out_byte(out, '\r');
+    if (progress->lines > 1) {
+        (void)snprintf(up, sizeof(up), "\033[%zuA\033[J", progress->lines - 1);
+        out_bytes(out, slice_of(up));
+    } else {
+        out_bytes(out, SLICE("\033[K"));
+    }
+    progress->lines = 0;
+}
+
+/* Of more lines than the terminal has the last ones. */
+static const char *last_lines(const char *text, size_t rows)
+{
+    size_t lines = 1;
+    for (const char *at = text; *at != '\0'; at++) {
+        lines += *at == '\n' ? 1 : 0;
+    }
+    for (; lines > rows; lines--) {
+        text = strchr(text, '\n') + 1;
+    }
+    return text;
+}
+
+/* In one write, so that nothing flickers. */
+static void show(struct progress *progress, const char *text)
+{
+    struct winsize size = {0};
+    struct out out = {0};
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0;
+    size_t columns = known && size.ws_col > 1 ? size.ws_col - 1U : 79;
+    size_t rows = known && size.ws_row > 1 ? size.ws_row - 1U : 23;
+    take_away(progress, &out);
+    for (text = last_lines(text, rows);; text++) {
+        size_t len = strcspn(text, "\n");
+        out_bytes(&out, (struct slice){text, cut(text, len, columns)});
+        progress->lines++;
+        text += len;
+        if (*text == '\0') {
+            break;
+        }
+        out_byte(&out, '\n');
+    }
+    (void)output_write(STDERR_FILENO, (struct slice){out.at, out.len});
+    out_fini(&out);
 }
 
 /* Until the next tick. False: it is the end. */
@@ -75,7 +121,7 @@ static void *run(void *arg)
     while (sleep_tick(progress)) {
         char text[PROGRESS_BYTES] = "";
         progress->line(progress->arg, text);
-        show(text);
+        show(progress, text);
     }
     return NULL;
 }
@@ -109,7 +155,9 @@ void progress_end(struct progress *take_progress)
     pthread_join(progress->thread, NULL);
     pthread_cond_destroy(&progress->changed);
     pthread_mutex_destroy(&progress->lock);
-    (void)fputs("\r\033[K", stderr);
-    (void)fflush(stderr);
+    struct out out = {0};
+    take_away(progress, &out);
+    (void)output_write(STDERR_FILENO, (struct slice){out.at, out.len});
+    out_fini(&out);
     mem_free(progress);
 }

@@ -1,7 +1,8 @@
 /*
- * One line on a terminal's standard error that is written again and again.
+ * A line on a terminal's standard error that is written again and again; or a
+ * few of them, parted by LF, of which a small terminal shows the last ones.
  *
- * A thread asks for the line five times a second. There is none when standard
+ * A thread asks for them five times a second. There is none when standard
  * error is no terminal, with --quiet, --no-progress, or TERM=dumb.
  */
 #ifndef SYNCCTL_PROGRESS_H
@@ -11,7 +12,7 @@
 
 struct progress;
 
-#define PROGRESS_BYTES 256
+#define PROGRESS_BYTES 8192
 
 /* Begins; NULL: there is nobody to show it to. `line` is called by a thread of
  * its own, and writes what to show into its buffer. */
