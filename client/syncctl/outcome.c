@@ -22,6 +22,23 @@ int outcome_status(struct slice error)
     return status > 0 && status < 256 ? (int)status : STATUS_FAILED;
 }
 
+void outcome_write(struct out *out, struct slice error, struct arena *arena)
+{
+    char text[64] = "";
+    int status = outcome_status(error);
+    if (fields_get(error, "timeout").at != NULL) {
+        (void)snprintf(text, sizeof(text), "it took too long");
+    } else if (status > STATUS_SIGNAL) {
+        (void)snprintf(text, sizeof(text), "signal %d ended it",
+                       status - STATUS_SIGNAL);
+    } else if (fields_get(error, "exit").at != NULL) {
+        (void)snprintf(text, sizeof(text), "it exited with status %d", status);
+    } else if (error.at != NULL) {
+        out_bytes(out, body_text(error, arena));
+    }
+    out_bytes(out, slice_of(text));
+}
+
 static void print_result(struct slice result, struct arena *arena)
 {
     if (result.at == NULL) {
@@ -39,24 +56,13 @@ static int failed(const struct invocation *invocation, uint64_t id,
     if (wrote.at != NULL) {
         (void)fwrite(wrote.at, 1, wrote.len, stderr);
     }
-    int status = outcome_status(error);
-    if (fields_get(error, "timeout").at != NULL) {
-        say(invocation->command, "job %llu took too long and is dead",
-            (unsigned long long)id);
-    } else if (status > STATUS_SIGNAL) {
-        say(invocation->command, "job %llu is dead: signal %d ended it",
-            (unsigned long long)id, status - STATUS_SIGNAL);
-    } else if (fields_get(error, "exit").at != NULL) {
-        say(invocation->command, "job %llu is dead: it exited with status %d",
-            (unsigned long long)id, status);
-    } else if (error.at != NULL) {
-        struct slice why = body_text(error, arena);
-        say(invocation->command, "job %llu is dead: %.*s",
-            (unsigned long long)id, (int)why.len, why.at);
-    } else {
-        say(invocation->command, "job %llu is dead", (unsigned long long)id);
-    }
-    return status;
+    struct out why = {0};
+    outcome_write(&why, error, arena);
+    out_byte(&why, '\0');
+    say(invocation->command, "job %llu is dead%s%s", (unsigned long long)id,
+        why.len > 1 ? ": " : "", why.at);
+    out_fini(&why);
+    return outcome_status(error);
 }
 
 /* What job.wait answered. */

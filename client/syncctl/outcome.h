@@ -11,10 +11,15 @@
 
 #include "client/libsyncd/syncd.h"
 #include "client/syncctl/command.h"
-#include "proto/slice.h"
+#include "proto/arena.h"
+#include "proto/write.h"
 
 /* The exit status that a job's `error` stands for. */
 int outcome_status(struct slice error);
+
+/* What it died of, in words: "it exited with status 3"; nothing if there is no
+ * error. */
+void outcome_write(struct out *out, struct slice error, struct arena *arena);
 
 /*
  * Waits for a job until `timeout` seconds have passed (SYNCD_FOREVER), prints
