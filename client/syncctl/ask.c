@@ -2,16 +2,71 @@
 #include "client/syncctl/ask.h"
 
 #include "client/syncctl/say.h"
+#include "proto/limits.h"
+#include "proto/memory.h"
+#include "proto/scan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* A command line as a name for lists: blanks for control characters, and cut
+ * where a character ends. */
+static char *clean(struct out *take_line)
+{
+    size_t len = take_line->len;
+    out_byte(take_line, '\0'); /* one may be looked at behind the last */
+    struct slice line = {take_line->at, len};
+    bool utf8 = scan_utf8(line);
+    for (size_t i = 0; i < line.len; i++) {
+        unsigned char byte = (unsigned char)line.at[i];
+        if (byte < ' ' || byte == 0x7f) {
+            take_line->at[i] = ' ';
+        } else if (byte == 0xC2 && (unsigned char)line.at[i + 1] < 0xA0) {
+            take_line->at[i] = take_line->at[i + 1] = ' ';
+        } else if (byte >= 0x80 && !utf8) {
+            take_line->at[i] = '?';
+        }
+    }
+    line.len = line.len < NAME_BYTES_MAX ? line.len : NAME_BYTES_MAX;
+    while (!scan_utf8(line)) {
+        line.len--;
+    }
+    char *text = mem_strndup(line.at, line.len);
+    out_fini(take_line);
+    return text;
+}
+
+char *ask_client(const struct invocation *invocation)
+{
+    struct out line = {0};
+    char name[COMMAND_NAME_BYTES];
+    const struct command *command = invocation->command;
+    out_bytes(&line, SLICE("syncctl "));
+    out_bytes(&line, slice_of(command->implied ? command->group
+                                               : command_name(command, name)));
+    if (invocation->words_count > 0) {
+        out_byte(&line, ' ');
+        out_bytes(&line, slice_of(invocation->words[0]));
+    }
+    if (invocation->rest != NULL) {
+        out_bytes(&line, SLICE(" --"));
+    }
+    for (char **word = invocation->rest; word != NULL && *word != NULL;
+         word++) {
+        out_byte(&line, ' ');
+        out_bytes(&line, slice_of(*word));
+    }
+    return clean(&line);
+}
+
 int ask_open(const struct invocation *invocation, double grace,
              struct syncd **s)
 {
+    char *client = ask_client(invocation);
     const struct syncd_options options = {
-        .socket = invocation->socket, .client = "syncctl", .grace = grace};
+        .socket = invocation->socket, .client = client, .grace = grace};
     int result = syncd_open(&options, s);
+    mem_free(client);
     return result == SYNCD_OK ? STATUS_DONE : ask_failed(invocation, result);
 }
 

@@ -14,6 +14,10 @@
 /* One that outlives a restart of the daemon, by the library's default. */
 #define ASK_GRACE 0.0
 
+/* What a run calls itself in lists: "syncctl lock backup -- ./backup.sh"; of
+ * the words the first alone, as others may be secrets. Freed with mem_free. */
+char *ask_client(const struct invocation *invocation);
+
 /* 0, or the exit status when it was said what is wrong. */
 int ask_open(const struct invocation *invocation, double grace,
              struct syncd **s);

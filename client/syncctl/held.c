@@ -5,9 +5,7 @@
 #include "client/syncctl/environment.h"
 #include "client/syncctl/say.h"
 #include "proto/check.h"
-#include "proto/limits.h"
 #include "proto/memory.h"
-#include "proto/scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,54 +62,11 @@ static void *stand_guard(void *arg)
     return NULL;
 }
 
-/* A command line as a name for lists: blanks for control characters, and cut
- * where a character ends. */
-static char *clean(struct out *take_line)
-{
-    size_t len = take_line->len;
-    out_byte(take_line, '\0'); /* one may be looked at behind the last */
-    struct slice line = {take_line->at, len};
-    bool utf8 = scan_utf8(line);
-    for (size_t i = 0; i < line.len; i++) {
-        unsigned char byte = (unsigned char)line.at[i];
-        if (byte < ' ' || byte == 0x7f) {
-            take_line->at[i] = ' ';
-        } else if (byte == 0xC2 && (unsigned char)line.at[i + 1] < 0xA0) {
-            take_line->at[i] = take_line->at[i + 1] = ' ';
-        } else if (byte >= 0x80 && !utf8) {
-            take_line->at[i] = '?';
-        }
-    }
-    line.len = line.len < NAME_BYTES_MAX ? line.len : NAME_BYTES_MAX;
-    while (!scan_utf8(line)) {
-        line.len--;
-    }
-    char *text = mem_strndup(line.at, line.len);
-    out_fini(take_line);
-    return text;
-}
-
-/* "syncctl lock backup -- ./backup.sh" */
-static char *client_of(const struct invocation *invocation)
-{
-    struct out line = {0};
-    out_bytes(&line, SLICE("syncctl "));
-    out_bytes(&line, slice_of(invocation->command->group));
-    out_byte(&line, ' ');
-    out_bytes(&line, slice_of(invocation->words[0]));
-    out_bytes(&line, SLICE(" --"));
-    for (char **word = invocation->rest; *word != NULL; word++) {
-        out_byte(&line, ' ');
-        out_bytes(&line, slice_of(*word));
-    }
-    return clean(&line);
-}
-
 /* The library takes 0 for its own default. */
 static int open_session(struct held *held)
 {
     const struct option_value *grace = &held->invocation->options[HELD_GRACE];
-    char *client = client_of(held->invocation);
+    char *client = ask_client(held->invocation);
     const struct syncd_options options = {
         .socket = held->invocation->socket,
         .client = client,
