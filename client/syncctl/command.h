@@ -37,6 +37,7 @@ struct status_row {
 enum option_type {
     OPTION_FLAG,    /* takes no argument */
     OPTION_TEXT,    /* anything */
+    OPTION_NAME,    /* a name; the option may be given more than once */
     OPTION_WORD,    /* one of `choices` */
     OPTION_SECONDS, /* a duration: 5, 5s, 2m, 1h, 100ms, 1d */
     OPTION_COUNT,   /* a whole number from 0 */
@@ -59,6 +60,12 @@ struct option_value {
     int64_t count;    /* OPTION_COUNT */
 };
 
+/* One of those that are given more than once, in their order. */
+struct listed_option {
+    size_t option; /* by the command's own enum */
+    const char *text;
+};
+
 struct example_row {
     const char *line;
     const char *what;
@@ -66,6 +73,7 @@ struct example_row {
 
 #define OPTIONS_MAX 24
 #define WORDS_MAX   16
+#define LISTED_MAX  128
 
 struct invocation;
 
@@ -94,6 +102,8 @@ struct invocation {
     struct option_value options[OPTIONS_MAX]; /* by the command's own enum */
     const char *words[WORDS_MAX + 1];
     size_t words_count;
+    struct listed_option listed[LISTED_MAX];
+    size_t listed_count;
     char **rest;        /* behind --, NULL-terminated; NULL: no -- */
     const char *socket; /* NULL: where the library looks */
     bool json;

@@ -56,7 +56,43 @@ static void give_up(int number)
     _exit(STATUS_DONE);
 }
 
-static void print_queues(const char *socket)
+/* What names are of: as words of commands and arguments of options call them,
+ * and how the daemon lists them. */
+struct kind {
+    const char *word;  /* "QUEUE" */
+    const char *group; /* of its commands: PREFIX and NAME are of these */
+    const char *method;
+    const char *list;
+    const char *member;
+};
+static const struct kind kinds[] = {
+    {"QUEUE", "queue", "queue.list", "queues", "queue"},
+    {"LOCK", "lock", "lock.list", "locks", "lock"},
+    {"SEMAPHORE", "sem", "semaphore.list", "semaphores", "semaphore"},
+    {"EVENT", "event", "event.list", "events", "event"},
+    {"BARRIER", "barrier", "barrier.list", "barriers", "barrier"},
+    {"BATCH", "batch", "batch.list", "batches", "batch"},
+};
+
+/* The kind that "[BATCH]", "PREFIX", ... stands for; NULL: it is no name. */
+static const struct kind *kind_of(const char *word, const char *group)
+{
+    word += *word == '[' ? 1 : 0;
+    size_t len = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    bool of_group = (len == 6 && strncmp(word, "PREFIX", 6) == 0) ||
+                    (len == 4 && strncmp(word, "NAME", 4) == 0);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        const struct kind *kind = &kinds[i];
+        if (of_group ? group != NULL && strcmp(kind->group, group) == 0
+                     : strlen(kind->word) == len &&
+                           strncmp(kind->word, word, len) == 0) {
+            return kind;
+        }
+    }
+    return NULL;
+}
+
+static void print_names(const char *socket, const struct kind *kind)
 {
     struct syncd *s = NULL;
     char *result = NULL;
@@ -67,13 +103,14 @@ static void print_queues(const char *socket)
     if (syncd_open(&options, &s) != SYNCD_OK) {
         return;
     }
-    if (syncd_call(s, "queue.list", "{\"limit\":1000}", &result) == SYNCD_OK) {
+    if (syncd_call(s, kind->method, "{\"limit\":1000}", &result) == SYNCD_OK) {
         struct arena arena;
         arena_init(&arena);
-        struct scan_members queues =
-            scan_members(fields_get(slice_of(result), "queues"), 1);
-        while (scan_next(&queues)) {
-            struct slice name = fields_text(queues.value, "queue", &arena);
+        struct scan_members objects =
+            scan_members(fields_get(slice_of(result), kind->list), 1);
+        while (scan_next(&objects)) {
+            struct slice name =
+                fields_text(objects.value, kind->member, &arena);
             printf("%.*s\n", (int)name.len, name.at);
         }
         arena_fini(&arena);
@@ -188,8 +225,9 @@ static void print_word(const struct place *place)
         words += words[len] == '\0' ? 0 : len + 1;
     }
     words += *words == '[' ? 1 : 0;
-    if (strncmp(words, "QUEUE", 5) == 0 || strncmp(words, "PREFIX", 6) == 0) {
-        print_queues(place->socket);
+    const struct kind *kind = kind_of(words, place->command->group);
+    if (kind != NULL) {
+        print_names(place->socket, kind);
     } else if (strncmp(words, "STATE", 5) == 0) {
         print_choices("held delayed ready running done dead");
     } else if (strncmp(words, "COMMAND", 7) == 0) {
@@ -204,8 +242,8 @@ static void print_candidates(const struct place *place, const char *word)
             print_choices(place->pending->choices);
         } else if (place->pending == &global_options[GLOBAL_SOCKET]) {
             puts(":file");
-        } else if (strcmp(place->pending->name, "queue") == 0) {
-            print_queues(place->socket);
+        } else if (kind_of(place->pending->argument, NULL) != NULL) {
+            print_names(place->socket, kind_of(place->pending->argument, NULL));
         }
     } else if (word[0] == '-') {
         print_options(global_options, GLOBALS);

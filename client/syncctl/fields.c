@@ -62,3 +62,17 @@ struct slice fields_text(struct slice object, const char *path,
     }
     return scan_text(value, arena);
 }
+
+int64_t fields_count(struct slice object, const char *path)
+{
+    int64_t count = 0;
+    struct slice list = fields_get(object, path);
+    if (list.at == NULL || scan_kind_of(list) != SCAN_ARRAY) {
+        return 0;
+    }
+    struct scan_members members = scan_members(list, 1);
+    while (scan_next(&members)) {
+        count++;
+    }
+    return count;
+}

@@ -16,6 +16,9 @@ int64_t fields_integer(struct slice object, const char *path);
 double fields_number(struct slice object, const char *path);
 bool fields_flag(struct slice object, const char *path);
 
+/* How many elements a list has; 0 if there is none. */
+int64_t fields_count(struct slice object, const char *path);
+
 /* A string's text; `arena` holds it if it had escapes. */
 struct slice fields_text(struct slice object, const char *path,
                          struct arena *arena);

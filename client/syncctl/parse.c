@@ -306,6 +306,7 @@ static bool read_value(const struct command *command,
     switch (row->type) {
     case OPTION_FLAG:
     case OPTION_TEXT:
+    case OPTION_NAME:
         return true;
     case OPTION_WORD:
         if (!is_choice(row->choices, value->text)) {
@@ -418,6 +419,19 @@ static void refuse_option(const struct parser *parser, const char *arg)
     }
 }
 
+/* One more of an option that may be given more than once. */
+static bool take_listed(struct invocation *invocation, size_t option)
+{
+    if (invocation->listed_count == LISTED_MAX) {
+        say(invocation->command, "--%s and the like are given too often",
+            invocation->command->options[option].name);
+        return false;
+    }
+    invocation->listed[invocation->listed_count++] =
+        (struct listed_option){option, optarg};
+    return true;
+}
+
 /* One answer of getopt_long. */
 static bool take(struct parser *parser, int answer, char **argv)
 {
@@ -439,7 +453,9 @@ static bool take(struct parser *parser, int answer, char **argv)
         return take_global(parser, row);
     }
     return read_value(invocation->command, parser->rows[row], optarg,
-                      &invocation->options[row - GLOBALS]);
+                      &invocation->options[row - GLOBALS]) &&
+           (parser->rows[row]->type != OPTION_NAME ||
+            take_listed(invocation, row - GLOBALS));
 }
 
 /* What stands behind "--": a command, or more words. */

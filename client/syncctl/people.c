@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct table *people_table(const char *noun)
 {
@@ -41,12 +42,14 @@ static void number_cell(struct table *table, int64_t number)
     }
 }
 
-/* "holds", "holds 2", "waits", "waits for 3" */
-static void state_cell(struct table *table, struct slice person, bool holds)
+/* "holds", "holds 2", "waits", "waits for 3", "acts" */
+static void state_cell(struct table *table, struct slice person,
+                       const char *word)
 {
-    int64_t many = fields_integer(person, holds ? "count" : "permits");
-    const char *word = holds ? "holds" : many > 1 ? "waits for" : "waits";
+    bool waits = strcmp(word, "waits") == 0;
+    int64_t many = fields_integer(person, waits ? "permits" : "count");
     if (many > 1) {
+        word = waits ? "waits for" : word;
         table_cell(table, "%s %lld", word, (long long)many);
     } else {
         table_cell(table, "%s", word);
@@ -62,13 +65,13 @@ static void begin_line(struct table *table, struct slice name)
 }
 
 static void add_person(struct table *table, struct slice name,
-                       struct slice person, bool holds)
+                       struct slice person, const char *word)
 {
     char since[TABLE_TIME_BYTES];
     struct arena arena;
     arena_init(&arena);
     begin_line(table, name);
-    state_cell(table, person, holds);
+    state_cell(table, person, word);
     if (fields_flag(person, "away")) {
         table_cell(table, "away");
     } else {
@@ -82,12 +85,12 @@ static void add_person(struct table *table, struct slice name,
 }
 
 static int64_t add_people(struct table *table, struct slice name,
-                          struct slice people, bool holds)
+                          struct slice people, const char *word)
 {
     int64_t count = 0;
     struct scan_members members = scan_members(people, 1);
     while (people.at != NULL && scan_next(&members)) {
-        add_person(table, name, members.value, holds);
+        add_person(table, name, members.value, word);
         count++;
     }
     return count;
@@ -96,9 +99,10 @@ static int64_t add_people(struct table *table, struct slice name,
 void people_add(struct table *table, struct slice name, struct slice object)
 {
     int64_t waiters = fields_integer(object, "waiters");
-    (void)add_people(table, name, fields_get(object, "holders"), true);
+    (void)add_people(table, name, fields_get(object, "holders"), "holds");
+    (void)add_people(table, name, fields_get(object, "acting"), "acts");
     int64_t shown =
-        add_people(table, name, fields_get(object, "waiting"), false);
+        add_people(table, name, fields_get(object, "waiting"), "waits");
     if (shown < waiters) {
         begin_line(table, name);
         table_cell(table, "waits");
@@ -127,10 +131,34 @@ static int ask_page(const struct invocation *invocation, struct syncd *s,
     return ask(invocation, s, method, &params, result);
 }
 
+/* What is made of each object. */
+struct listing {
+    void (*add)(struct table *table, struct slice object);
+    struct table *table;  /* NULL with --json */
+    struct table *people; /* beside it; NULL: there is none */
+    const char *member;
+    struct out json;
+};
+
+static void list_object(struct listing *listing, struct slice object)
+{
+    struct arena arena;
+    if (listing->table == NULL) {
+        write_json(&listing->json, object);
+        return;
+    }
+    listing->add(listing->table, object);
+    if (listing->people != NULL) {
+        arena_init(&arena);
+        people_add(listing->people,
+                   fields_text(object, listing->member, &arena), object);
+        arena_fini(&arena);
+    }
+}
+
 static int ask_pages(const struct invocation *invocation, struct syncd *s,
                      const char *method, const char *list,
-                     void (*add)(struct table *table, struct slice object),
-                     struct table *table, struct out *json)
+                     struct listing *listing)
 {
     struct arena arena;
     struct slice after = {NULL, 0};
@@ -148,11 +176,7 @@ static int ask_pages(const struct invocation *invocation, struct syncd *s,
         struct scan_members objects =
             scan_members(fields_get(slice_of(page), list), 1);
         while (scan_next(&objects)) {
-            if (invocation->json) {
-                write_json(json, objects.value);
-            } else {
-                add(table, objects.value);
-            }
+            list_object(listing, objects.value);
         }
         after = fields_text(slice_of(page), "next", &arena);
     } while (after.at != NULL);
@@ -161,49 +185,89 @@ static int ask_pages(const struct invocation *invocation, struct syncd *s,
     return status;
 }
 
+static void print_listing(const struct listing *listing)
+{
+    if (listing->table == NULL) {
+        printf("%.*s\n", (int)listing->json.len, listing->json.at);
+        return;
+    }
+    table_print(listing->table);
+    if (listing->people != NULL && table_lines(listing->people) > 0) {
+        putchar('\n');
+        table_print(listing->people);
+    } else {
+        table_free(listing->people);
+    }
+}
+
+static int run_listing(const struct invocation *invocation, const char *method,
+                       const char *list, struct listing *listing)
+{
+    struct syncd *s = NULL;
+    if (invocation->json) {
+        table_free(listing->table);
+        table_free(listing->people);
+        listing->table = listing->people = NULL;
+    }
+    int status = ask_open(invocation, ASK_NO_GRACE, &s);
+    write_begin_array(&listing->json);
+    if (status == STATUS_DONE) {
+        status = ask_pages(invocation, s, method, list, listing);
+    }
+    write_end_array(&listing->json);
+    if (status == STATUS_DONE) {
+        print_listing(listing);
+    } else {
+        table_free(listing->table);
+        table_free(listing->people);
+    }
+    out_fini(&listing->json);
+    syncd_close(s);
+    return status;
+}
+
 int people_list(const struct invocation *invocation, const char *method,
                 const char *list,
                 void (*add)(struct table *table, struct slice object),
                 struct table *take_table)
 {
-    struct syncd *s = NULL;
-    struct out json = {0};
-    int status = ask_open(invocation, ASK_NO_GRACE, &s);
-    write_begin_array(&json);
-    if (status == STATUS_DONE) {
-        status = ask_pages(invocation, s, method, list, add, take_table, &json);
-    }
-    write_end_array(&json);
-    if (invocation->json && status == STATUS_DONE) {
-        printf("%.*s\n", (int)json.len, json.at);
-    }
-    if (invocation->json || status != STATUS_DONE) {
-        table_free(take_table);
-    } else {
-        table_print(take_table);
-    }
-    out_fini(&json);
-    syncd_close(s);
-    return status;
+    struct listing listing = {.add = add, .table = take_table};
+    return run_listing(invocation, method, list, &listing);
+}
+
+int people_list_below(const struct invocation *invocation,
+                      const struct people_kind *kind, struct table *take_table)
+{
+    struct listing listing = {.add = kind->add,
+                              .table = take_table,
+                              .people = people_table(kind->noun),
+                              .member = kind->member};
+    return run_listing(invocation, kind->method, kind->list, &listing);
 }
 
 static void show_people(struct slice object)
 {
-    struct slice holders = fields_get(object, "holders");
-    struct scan_members members = scan_members(holders, 1);
-    if (fields_integer(object, "waiters") == 0 &&
-        (holders.at == NULL || !scan_next(&members))) {
-        return;
-    }
     struct table *people = people_table(NULL);
-    putchar('\n');
     people_add(people, (struct slice){NULL, 0}, object);
-    table_print(people);
+    if (table_lines(people) > 0) {
+        putchar('\n');
+        table_print(people);
+    } else {
+        table_free(people);
+    }
 }
 
 int people_show(const struct invocation *invocation, const char *member,
                 const char *method,
                 void (*add)(struct table *pairs, struct slice object))
+{
+    return people_show_with(invocation, member, method, add, NULL);
+}
+
+int people_show_with(const struct invocation *invocation, const char *member,
+                     const char *method,
+                     void (*add)(struct table *pairs, struct slice object),
+                     void (*print_more)(struct slice object))
 {
     char *result = NULL;
     struct out params = {0};
@@ -222,6 +286,9 @@ int people_show(const struct invocation *invocation, const char *member,
         struct table *pairs = table_new_pairs();
         add(pairs, object);
         table_print(pairs);
+        if (print_more != NULL) {
+            print_more(object);
+        }
         show_people(object);
     }
     free(result);

@@ -1,7 +1,8 @@
 /*
  * Who holds something and who waits for it: the tables of `lock`, `sem` and
  * whatever else is waited for. Every show and list of the daemon tells them the
- * same way: `holders`, `waiting` (the first of them), `waiters` (how many).
+ * same way: `holders`, `waiting` (the first of them), `waiters` (how many), and
+ * of barriers `acting`.
  */
 #ifndef SYNCCTL_PEOPLE_H
 #define SYNCCTL_PEOPLE_H
@@ -26,10 +27,30 @@ int people_list(const struct invocation *invocation, const char *method,
                 void (*add)(struct table *table, struct slice object),
                 struct table *take_table);
 
+/* A kind of objects that are listed by themselves. */
+struct people_kind {
+    const char *method; /* "event.list" */
+    const char *list;   /* "events": where its answer has them */
+    const char *member; /* "event": where each has its name */
+    const char *noun;   /* "EVENT": the heading of their people */
+    void (*add)(struct table *table, struct slice object);
+};
+
+/* The same for those that are listed by themselves, whoever is there: their
+ * table, and below it that of the people, if there are any. */
+int people_list_below(const struct invocation *invocation,
+                      const struct people_kind *kind, struct table *take_table);
+
 /* Asks `method` for the one that the first word names, as `member`, and prints
  * the pairs that `add` makes of it, and its people; or its JSON. */
 int people_show(const struct invocation *invocation, const char *member,
                 const char *method,
                 void (*add)(struct table *pairs, struct slice object));
+
+/* The same; `print_more` (may be NULL) prints what stands between them. */
+int people_show_with(const struct invocation *invocation, const char *member,
+                     const char *method,
+                     void (*add)(struct table *pairs, struct slice object),
+                     void (*print_more)(struct slice object));
 
 #endif

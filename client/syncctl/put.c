@@ -14,9 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long the result of a job that is waited for stays, seconds. */
-#define WAIT_KEEP_DONE 600
-
 static const struct option_row put_options[PUT_OPTIONS] = {
     [PUT_LINES] = {"lines", 0, OPTION_FLAG, NULL,
                    "a job a line of standard input, each a string", NULL},
@@ -50,34 +47,20 @@ static const struct option_row put_options[PUT_OPTIONS] = {
                           NULL},
     [PUT_LEASE] = {"lease", 0, OPTION_SECONDS, "DURATION",
                    "how long a consumer has for it; the queue's", NULL},
+    [PUT_BATCH] = {"batch", 0, OPTION_TEXT, "BATCH",
+                   "a job of that batch: held until the stages before its own "
+                   "have passed",
+                   NULL},
+    [PUT_STAGE] = {"stage", 0, OPTION_TEXT, "STAGE", "which of its stages",
+                   NULL},
+    [PUT_AFTER] = {"after", 0, OPTION_NAME, "EVENT",
+                   "held until that event is set; may be given more than once",
+                   NULL},
+    [PUT_LIMIT] = {"limit", 0, OPTION_NAME, "SEMAPHORE",
+                   "runs only with a permit of that semaphore; may be given "
+                   "more than once",
+                   NULL},
 };
-
-void put_begin_params(const struct invocation *invocation, struct out *params)
-{
-    const struct option_value *options = invocation->options;
-    write_begin_object(params);
-    WRITE(params, string, "queue", slice_of(invocation->words[0]));
-    if (options[PUT_PRIORITY].text != NULL) {
-        WRITE(params, number, "priority", options[PUT_PRIORITY].number);
-    }
-    if (options[PUT_DELAY].text != NULL) {
-        WRITE(params, number, "delay", options[PUT_DELAY].number);
-    }
-    if (options[PUT_KEY].text != NULL) {
-        WRITE(params, string, "key", slice_of(options[PUT_KEY].text));
-    }
-    if (options[PUT_LEASE].text != NULL) {
-        WRITE(params, number, "lease", options[PUT_LEASE].number);
-    }
-    if (options[PUT_MAX_ATTEMPTS].text != NULL) {
-        WRITE(params, integer, "max_attempts", options[PUT_MAX_ATTEMPTS].count);
-    }
-    if (options[PUT_KEEP_DONE].text != NULL) {
-        WRITE(params, number, "keep_done", options[PUT_KEEP_DONE].number);
-    } else if (options[PUT_WAIT].text != NULL) {
-        WRITE(params, number, "keep_done", WAIT_KEEP_DONE);
-    }
-}
 
 int put_status(const struct invocation *invocation, int answer)
 {
@@ -211,6 +194,9 @@ static int put_run(struct invocation *invocation)
         return say_usage(invocation->command,
                          "--jsonl does not go with --lines or --null");
     }
+    if (!put_check_terms(invocation)) {
+        return STATUS_USAGE;
+    }
     if (ways == 0 && body == NULL) {
         return say_usage(invocation->command,
                          "BODY is missing: give one, or - for all of standard "
@@ -247,7 +233,12 @@ const struct command command_put = {
         "standard output is a terminal. A line that cannot be put is named by "
         "its number, and what stood before it is put. Interrupted, it says how "
         "many were put and how to go on. On a terminal a line tells how it "
-        "gets on.",
+        "gets on.\n\n"
+        "With --batch and --stage the job belongs to a batch (see syncctl help "
+        "batch create). In a command that `work` runs for a job of the same "
+        "batch one of the two is enough, and the job is put on behalf of that "
+        "one: also after the batch is sealed, but not when the job's lease is "
+        "over.",
     .examples =
         (const struct example_row[]){
             {"syncctl put mail '{\"to\":\"ada@example.org\"}'", "Put one job."},
@@ -257,6 +248,8 @@ const struct command command_put = {
              "File names, whatever is in them."},
             {"syncctl put build --wait '{\"rev\":\"a1b2\"}'",
              "Have it done: prints the result, exits as the job did."},
+            {"syncctl put report '\"march\"' --after batch/nightly/process",
+             "Not before that stage has passed."},
             {NULL, NULL}},
     .statuses =
         (const struct status_row[]){

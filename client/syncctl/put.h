@@ -1,4 +1,7 @@
-/* What the two ways of putting share: one body, and many lines. */
+/*
+ * What the two ways of putting share: one body, and many lines. The terms that
+ * the options say are in put_terms.c.
+ */
 #ifndef SYNCCTL_PUT_H
 #define SYNCCTL_PUT_H
 
@@ -19,8 +22,15 @@ enum {
     PUT_KEEP_DONE,
     PUT_MAX_ATTEMPTS,
     PUT_LEASE,
+    PUT_BATCH,
+    PUT_STAGE,
+    PUT_AFTER,
+    PUT_LIMIT,
     PUT_OPTIONS
 };
+
+/* Do the options make sense together? False: it was said that they do not. */
+bool put_check_terms(const struct invocation *invocation);
 
 /* Begins an object with the queue and the terms of the options, but for the
  * timeout. */

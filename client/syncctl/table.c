@@ -83,8 +83,15 @@ void table_alarm(struct table *table)
 
 void table_free(struct table *take_table)
 {
-    scols_unref_table(take_table->scols);
-    mem_free(take_table);
+    if (take_table != NULL) {
+        scols_unref_table(take_table->scols);
+        mem_free(take_table);
+    }
+}
+
+size_t table_lines(const struct table *table)
+{
+    return scols_table_get_nlines(table->scols);
 }
 
 void table_print(struct table *take_table)

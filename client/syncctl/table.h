@@ -26,7 +26,10 @@ void table_cell_slice(struct table *table, struct slice text);
 /* The last cell needs attention: in red, where there are colours. */
 void table_alarm(struct table *table);
 
-void table_free(struct table *take_table);
+/* How many lines it has so far. */
+size_t table_lines(const struct table *table);
+
+void table_free(struct table *take_table); /* NULL is fine */
 
 /* Prints it and frees it. */
 void table_print(struct table *take_table);

@@ -10,7 +10,8 @@ import unittest
 import harness
 import syncctl_case
 
-ALL = """put work join get done fail extend queue job lock sem stats top ping call version
+ALL = """put work join get done fail extend queue job lock sem event
+barrier batch stats top ping call version
 help""".split()
 
 
