@@ -408,6 +408,11 @@ int64_t engine_deadline_us(const struct engine *engine)
     return timer == NULL ? DEADLINE_NEVER : timer->due_us - engine->skew_us;
 }
 
+size_t engine_held(const struct engine *engine)
+{
+    return engine->held[0].count + engine->held[1].count;
+}
+
 const struct batch *engine_cut(struct engine *engine)
 {
     return change_cut(engine);

@@ -142,6 +142,9 @@ int64_t engine_deadline_us(const struct engine *engine);
  */
 const struct batch *engine_cut(struct engine *engine);
 
+/* How many replies wait for batches that are not durable yet. */
+size_t engine_held(const struct engine *engine);
+
 /* Every invariant, by number (see check.c); aborts on a broken one. O(n). */
 void engine_check(struct engine *engine);
 

@@ -155,15 +155,19 @@ static void write_served(struct engine *engine, const struct want *want,
     }
 }
 
-/* Begins with the first job that may run; false: there is none. Handing out may
- * end waits of others, whose answers are written meanwhile: so this one is
- * written aside. */
+/* Begins with the first job that may run; false: there is none. Jobs that are
+ * finished by being handed out may end waits of others, whose answers are
+ * written meanwhile: so such a get's answer is written aside. */
 static bool serve(struct engine *engine, const struct want *want,
                   uint64_t *batch)
 {
     struct job *first = first_of(engine, want);
     if (first == NULL) {
         return false;
+    }
+    if (!want->take) {
+        write_served(engine, want, reply_begin(engine, want->to), first, batch);
+        return true;
     }
     struct out *aside = &engine->scratch;
     aside->len = 0;

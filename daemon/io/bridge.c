@@ -82,8 +82,13 @@ static void deliver(struct server *server, const struct effect_reply *reply)
     c->pending--;
     c->pending_sure -= (reply->tag & TAG_SURE) != 0;
     c->pending_reads -= (reply->tag & TAG_READS) != 0;
-    answer(c, gather_of(c, reply->tag),
-           (struct slice){server->effects.bytes.at + reply->at, reply->len});
+    struct out *bytes = &server->effects.bytes;
+    struct gather *gather = gather_of(c, reply->tag);
+    if (gather == NULL && reply->len == bytes->len) { /* it is the only one */
+        connection_send_all(c, bytes);
+    } else {
+        answer(c, gather, (struct slice){bytes->at + reply->at, reply->len});
+    }
 }
 
 void bridge_step(struct server *server, struct event *event)
@@ -218,6 +223,7 @@ static void begin_array(struct connection *c, struct slice line)
     c->gather = gather_new(++c->gathers_made);
     HASH_ADD(hh, c->gathers, number, sizeof(c->gather->number), c->gather);
     c->array = message_batch(line);
+    connection_pause(c); /* the array is in its buffer, over several turns */
 }
 
 static void end_array(struct connection *c)

@@ -66,6 +66,61 @@ static void set_full(struct commit *commit, bool full)
     bridge_step(commit->server, &event);
 }
 
+/* Whoever waited before the answer is expected to ask again. */
+static void begin_gathering(struct commit *commit, size_t expected)
+{
+    int64_t now_us = commit->server->now_us;
+    commit->gathering =
+        expected > 1 && commit->skip == 0 && !commit->server->stopping;
+    commit->skip -= commit->skip > 0;
+    commit->expected = expected;
+    commit->held = engine_held(commit->server->setup.engine);
+    commit->gather_since_us = now_us;
+    commit->held_since_us = now_us;
+    commit->patience_us = (now_us - commit->since_us) / 2;
+}
+
+int64_t commit_deadline_us(const struct commit *commit)
+{
+    if (!commit->gathering) {
+        return DEADLINE_NEVER;
+    }
+    int64_t quiet_us = commit->held_since_us + commit->patience_us;
+    int64_t end_us = commit->gather_since_us + GATHER_US_MAX;
+    return quiet_us < end_us ? quiet_us : end_us;
+}
+
+/* Is there a reason to wait before the next batch is cut? */
+static bool is_gathering(struct commit *commit)
+{
+    const struct server *server = commit->server;
+    if (!commit->gathering) {
+        return false;
+    }
+    size_t held = engine_held(server->setup.engine);
+    bool all = held >= commit->expected;
+    if (held != commit->held) {
+        commit->held = held;
+        commit->held_since_us = server->now_us;
+    }
+    bool late = server->now_us >= commit_deadline_us(commit);
+    if (all) {
+        commit->skips = 0;
+    } else if (late && 2 * held < commit->expected) {
+        commit->skips = commit->skips < GATHER_SKIP_MAX / 2
+                            ? 2 * commit->skips + 1
+                            : GATHER_SKIP_MAX;
+        commit->skip = commit->skips;
+    }
+    commit->gathering = !all && !late && !server->stopping;
+    return commit->gathering;
+}
+
+bool commit_is_idle(const struct commit *commit)
+{
+    return commit->work == COMMIT_NONE && !commit->gathering;
+}
+
 void commit_take_answer(struct commit *commit)
 {
     enum store_status status;
@@ -86,7 +141,9 @@ void commit_take_answer(struct commit *commit)
     commit->answered++;
     if (work == COMMIT_BATCH) {
         struct event event = {.type = EVENT_PERSISTED};
+        size_t expected = engine_held(commit->server->setup.engine);
         bridge_step(commit->server, &event);
+        begin_gathering(commit, expected);
     }
     if (status == STORE_DONE_LOW) {
         set_full(commit, true);
@@ -106,7 +163,7 @@ static void begin(struct commit *commit, enum commit_work work)
 void commit_next(struct commit *commit)
 {
     struct server *server = commit->server;
-    if (commit->work != COMMIT_NONE) {
+    if (commit->work != COMMIT_NONE || is_gathering(commit)) {
         return;
     }
     const struct batch *batch = engine_cut(server->setup.engine);

@@ -6,6 +6,15 @@
  * batch is as large as what came in during one fsync, and at rest a change
  * goes to the disk at once.
  *
+ * Clients that wait for their answers would fall into two halves that way, one
+ * being written while the other asks again, with twice as many fsyncs as are
+ * needed, and rows written of jobs that are finished a moment later. So when a
+ * batch is answered, the next one is gathered: it is cut when as many requests
+ * wait for it as waited before, which is at once if there was one; or when none
+ * has come for half the time that a commit takes; or after GATHER_US_MAX. If
+ * they stay away, so many more batches are cut without that, twice as many each
+ * time, up to GATHER_SKIP_MAX.
+ *
  * When the disk is full the engine is told, and refuses puts. Whether there is
  * room again is asked when somebody tries to put, at most once a second.
  */
@@ -19,6 +28,9 @@
 
 struct server;
 
+#define GATHER_US_MAX   2000
+#define GATHER_SKIP_MAX 63
+
 enum commit_work { COMMIT_NONE, COMMIT_BATCH, COMMIT_PROBE };
 
 struct commit {
@@ -27,8 +39,18 @@ struct commit {
     enum commit_work work; /* with the store */
     int64_t since_us;      /* when it was given to it */
     uint64_t answered;     /* pieces of work so far */
-    bool full;             /* the disk; the engine knows */
-    bool probe_wanted;     /* somebody tried to put */
+
+    bool gathering;          /* the next batch: */
+    size_t expected;         /* so many answers will wait for it */
+    size_t held;             /* so many do */
+    int64_t gather_since_us; /* the last batch was answered */
+    int64_t held_since_us;   /* the last request came that waits */
+    int64_t patience_us;     /* so long none may come */
+    unsigned skip;           /* batches that are cut without that: still, */
+    unsigned skips;          /* and when they stayed away last */
+
+    bool full;         /* the disk; the engine knows */
+    bool probe_wanted; /* somebody tried to put */
     int64_t probed_at_us;
 
     pthread_mutex_t lock; /* of the answer, which another thread writes */
@@ -44,6 +66,12 @@ void commit_take_answer(struct commit *commit);
 
 /* Gives the store what is dirty, if it is idle. */
 void commit_next(struct commit *commit);
+
+/* When commit_next must be called at the latest; DEADLINE_NEVER: need not. */
+int64_t commit_deadline_us(const struct commit *commit);
+
+/* Nothing is with the store, nor waits to be. */
+bool commit_is_idle(const struct commit *commit);
 
 /* The loop must run once more before `commit` goes; no work is under way. */
 void commit_close(struct commit *commit);

@@ -12,8 +12,13 @@
 #define ALL_UNSENT_MAX ((size_t)256 << 20)
 #define UNSENT_TIGHT   ((size_t)64 << 10)
 
-/* A buffer of a quiet connection that is larger is given back. */
-#define KEEP_BYTES ((size_t)4 << 10)
+/* A buffer of a quiet connection that is larger is given back: to be the spare
+ * one, up to a size, or to the heap. */
+#define KEEP_BYTES      ((size_t)4 << 10)
+#define SPARE_BYTES_MAX ((size_t)4 << 20)
+
+/* So much is copied sooner than that buffers change hands. */
+#define COPY_BYTES ((size_t)32 << 10)
 
 void connections_init(struct connections *connections)
 {
@@ -22,6 +27,7 @@ void connections_init(struct connections *connections)
     connections->last_id = 0;
     connections->unsent = 0;
     connections->decoding = 0;
+    out_init(&connections->spare);
     TAILQ_INIT(&connections->ready);
     TAILQ_INIT(&connections->stalled);
     TAILQ_INIT(&connections->leaving);
@@ -80,11 +86,20 @@ static void unlink_input(struct connection *c)
     }
 }
 
+/* The rest of a long line is read to where it goes on; room for that is given
+ * only to who has sent as much. */
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
     struct connection *c = handle->data;
-    *buf = uv_buf_init(c->server->connections.read, READ_BYTES);
+    if (c->frame.end - c->frame.begin < READ_BYTES / 2) {
+        *buf = uv_buf_init(c->server->connections.read, READ_BYTES);
+        return;
+    }
+    size_t room;
+    char *at = frame_room(&c->frame, READ_BYTES, &room);
+    *buf =
+        uv_buf_init(at, (unsigned)(room < UNSERVED_MAX ? room : UNSERVED_MAX));
 }
 
 static void listen_to(struct connection *c, bool on);
@@ -103,7 +118,9 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     } else {
         size_t len = (size_t)count;
         size_t room;
-        memcpy(frame_room(&c->frame, len, &room), buf->base, len);
+        if (buf->base == c->server->connections.read) {
+            memcpy(frame_room(&c->frame, len, &room), buf->base, len);
+        }
         frame_filled(&c->frame, len);
         charge_frame(c);
         c->unserved += len;
@@ -213,19 +230,44 @@ bool connection_has_room(const struct connection *c)
     return c->unsent <= (tight ? UNSENT_TIGHT : UNSENT_BYTES_MAX);
 }
 
-void connection_send(struct connection *c, struct slice lines)
+static void count_unsent(struct connection *c, size_t bytes)
 {
     struct connections *all = &c->server->connections;
-    if (c->deaf) {
-        return;
-    }
-    out_bytes(&c->pending_out, lines);
-    c->unsent += lines.len;
-    all->unsent += lines.len;
+    c->unsent += bytes;
+    all->unsent += bytes;
     if (!c->dirty) {
         c->dirty = true;
         TAILQ_INSERT_TAIL(&all->dirty, c, dirty_link);
     }
+}
+
+void connection_send(struct connection *c, struct slice lines)
+{
+    if (!c->deaf) {
+        out_bytes(&c->pending_out, lines);
+        count_unsent(c, lines.len);
+    }
+}
+
+static void swap(struct out *a, struct out *b)
+{
+    struct out was = *a;
+    *a = *b;
+    *b = was;
+}
+
+void connection_send_all(struct connection *c, struct out *lines)
+{
+    if (c->deaf || c->pending_out.len > 0 || lines->len < COPY_BYTES) {
+        connection_send(c, (struct slice){lines->at, lines->len});
+    } else {
+        swap(&c->pending_out, lines);
+        count_unsent(c, c->pending_out.len);
+        if (lines->cap < COPY_BYTES) {
+            swap(lines, &c->server->connections.spare);
+        }
+    }
+    lines->len = 0;
 }
 
 static void count_sent(struct connection *c, size_t bytes)
@@ -242,13 +284,21 @@ static void turn_deaf(struct connection *c)
     out_fini(&c->pending_out);
 }
 
-static void forget_sent(struct out *out)
+static void forget_sent(struct connection *c, struct out *out)
 {
+    struct out *spare = &c->server->connections.spare;
+    out->len = 0;
+    if (out->cap > spare->cap && out->cap <= SPARE_BYTES_MAX) {
+        swap(out, spare);
+    }
     if (out->cap > KEEP_BYTES) {
         out_fini(out);
-    } else {
-        out->len = 0;
     }
+}
+
+void connection_pause(struct connection *c)
+{
+    listen_to(c, false);
 }
 
 /* After the output has moved: read again, or close. */
@@ -272,7 +322,7 @@ static void on_written(uv_write_t *write, int status)
     }
     c->writing = false;
     count_sent(c, c->unsent - c->pending_out.len);
-    forget_sent(&c->sending);
+    forget_sent(c, &c->sending);
     if (status < 0) {
         turn_deaf(c);
     }
@@ -292,7 +342,7 @@ static void send_rest(struct connection *c, size_t sent)
     int rc = uv_write(&c->write, (uv_stream_t *)&c->pipe, &rest, 1, on_written);
     if (rc < 0) {
         count_sent(c, rest.len);
-        forget_sent(&c->sending);
+        forget_sent(c, &c->sending);
         turn_deaf(c);
         return;
     }
@@ -310,7 +360,7 @@ void connection_flush(struct connection *c)
             size_t done = sent > 0 ? (size_t)sent : 0;
             count_sent(c, done);
             if (done == all.len) {
-                forget_sent(&c->pending_out);
+                forget_sent(c, &c->pending_out);
             } else {
                 send_rest(c, done);
             }
@@ -328,7 +378,7 @@ bool connection_may_leave(const struct connection *c)
     /* What is held back hangs on the batch under way or the one behind it;
      * without either nothing is. */
     return c->pending_sure == 0 &&
-           (commit->work == COMMIT_NONE || commit->answered >= c->leave_after);
+           (commit_is_idle(commit) || commit->answered >= c->leave_after);
 }
 
 void connection_leave(struct connection *c)

@@ -103,8 +103,10 @@ struct connections {
     struct connection *by_id;
     size_t count;
     uint64_t last_id;
-    size_t unsent;   /* of all of them, bytes */
-    size_t decoding; /* how many are in DECODING */
+    size_t unsent;    /* of all of them, bytes */
+    struct out spare; /* a large buffer that is not in use, so that the next
+                         large answer need not grow another */
+    size_t decoding;  /* how many are in DECODING */
     struct connection_list ready;
     struct connection_list stalled;
     struct connection_list leaving;
@@ -127,11 +129,19 @@ uint64_t connection_accept(struct server *server, int take_fd,
 /* Appends whole lines to what is sent at the end of the turn. */
 void connection_send(struct connection *connection, struct slice lines);
 
+/* The same with all of a buffer, which is emptied: a large one changes hands
+ * instead of being copied. */
+void connection_send_all(struct connection *connection, struct out *lines);
+
 /* May its requests be carried out, or has it too much unsent? */
 bool connection_has_room(const struct connection *connection);
 
 /* Has its user too many unfinished lines, of which this one is long? */
 bool connection_is_greedy(const struct connection *connection);
+
+/* Reads nothing more until it is in READING again: what was read stays where
+ * it lies. */
+void connection_pause(struct connection *connection);
 
 /* Moves its input to another state, with all that belongs to it. */
 void connection_set_input(struct connection *connection,

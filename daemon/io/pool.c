@@ -57,9 +57,11 @@ static bool add(struct pool *pool, struct piece piece, size_t keep)
     if (room) {
         pool->ring[(pool->first + pool->waiting) % pool->cap] = piece;
         pool->waiting++;
-        pthread_cond_signal(&pool->wanted);
     }
     pthread_mutex_unlock(&pool->lock);
+    if (room) { /* not under the lock, which the woken thread takes */
+        pthread_cond_signal(&pool->wanted);
+    }
     return room;
 }
 

@@ -72,21 +72,34 @@ static bool is_finished(const struct server *server)
     const struct connections *all = &server->connections;
     bool answered = TAILQ_EMPTY(&all->ready) && TAILQ_EMPTY(&all->stalled) &&
                     all->decoding == 0 && all->unsent == 0;
-    return server->commit.work == COMMIT_NONE &&
-           (answered || !is_serving(server));
+    return commit_is_idle(&server->commit) && (answered || !is_serving(server));
 }
 
-/* Carries out what has come in, and makes it durable. */
+/* Carries out what has come in. What can be answered leaves before the store is
+ * given anything: whoever waits for a job does not wait for that. */
 static void serve(struct server *server)
 {
     tell_time(server);
     bridge_serve(server);
+    flush_all(server);
+}
+
+/* Makes durable what was carried out. */
+static void commit(struct server *server)
+{
     commit_next(&server->commit);
-    if (server->commit.work == COMMIT_NONE) {
+    if (commit_is_idle(&server->commit)) {
         connections_unstall(&server->connections);
     }
     bridge_leave(server);
     commit_next(&server->commit); /* what ended sessions gave back */
+}
+
+static void set_alarm(struct server *server)
+{
+    int64_t engine_us = engine_deadline_us(server->setup.engine);
+    int64_t commit_us = commit_deadline_us(&server->commit);
+    alarm_set(&server->alarm, engine_us < commit_us ? engine_us : commit_us);
 }
 
 static void on_again(uv_idle_t *again)
@@ -98,11 +111,14 @@ static void on_turn(uv_check_t *turn)
 {
     struct server *server = turn->data;
     server->now_us = clock_now_us(server->setup.clock);
-    commit_take_answer(&server->commit);
     decoder_take(&server->decoder);
     if (is_serving(server)) {
         serve(server);
-        alarm_set(&server->alarm, engine_deadline_us(server->setup.engine));
+    }
+    commit_take_answer(&server->commit);
+    if (is_serving(server)) {
+        commit(server);
+        set_alarm(server);
     }
     flush_all(server);
     if (is_serving(server) && !TAILQ_EMPTY(&server->connections.ready)) {
@@ -341,5 +357,6 @@ void server_fini(struct server *server)
     CHECK(rc == 0);
     roles_fini(&server->roles);
     effects_fini(&server->effects);
+    out_fini(&server->connections.spare);
     arena_fini(&server->arena);
 }

@@ -197,15 +197,15 @@ class Large(harness.TestCase):
         self.client(daemon).call("server.info")
 
     def test_large_lines_keep_their_order(self):
-        """Those beyond 256 KiB are decoded by other threads."""
+        """Those from 1 MiB on are decoded by other threads."""
         client = self.client(self.daemon())
-        sizes = [10, 300000, 20, 1000000, 3000000, 30, 262144, 40]
+        sizes = [10, 300000, 20, 1100000, 3000000, 30, 1048576, 40]
         lines = b"".join(
             harness.request(id, "queue.put",
                             {"queue": "q", "body": "x" * size})
             for id, size in enumerate(sizes, 1))
-        client.send_raw(lines + b"{" + b"x" * 400000 + b"\n"
-                        + b"[" + b"0," * 200000 + b"0]\n" + ping(99))
+        client.send_raw(lines + b"{" + b"x" * 1200000 + b"\n"
+                        + b"[" + b"0," * 600000 + b"0]\n" + ping(99))
         for id in range(1, len(sizes) + 1):
             client.wait(id)
         self.assertEqual(client.reply(99)["id"], 99)
@@ -323,6 +323,15 @@ class Arrays(harness.TestCase):
         got = sorted(tuple(sorted(reply["id"] for reply in client.read()))
                      for _ in range(100))
         self.assertEqual(got, [(2 * n, 2 * n + 1) for n in range(100)])
+
+    def test_more_comes_while_one_is_carried_out(self):
+        """An array of many turns stays what it is when more is read."""
+        client = self.client(self.daemon())
+        client.send_raw(b"[" + b"0," * 20000 + b"0]\n" +
+                        b"".join(ping(id) for id in range(1, 3001)))
+        self.assertEqual(len(client.read()), 20001)
+        self.assertEqual([client.read()["id"] for _ in range(3000)],
+                         list(range(1, 3001)))
 
     def test_notifications_alone_are_not_answered(self):
         client = self.client(self.daemon())
