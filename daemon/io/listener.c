@@ -66,6 +66,9 @@ static bool admit(struct listener *listener, const struct peer *peer,
         complain(why, ERROR_forbidden,
                  "the daemon cannot tell which user you are (uid %u)",
                  peer->uid);
+        complain_in_log(listener, "a client without a user that could be told "
+                                  "(uid 65534) was turned away: is this a "
+                                  "user namespace (PrivateUsers=)?");
         return false;
     }
     if (server->connections.count >= most) {

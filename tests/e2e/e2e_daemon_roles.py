@@ -199,6 +199,7 @@ class Roles(users.TestCase):
         client = self.client_of(daemon, 65534)
         self.assertEqual(client.read()["error"]["data"]["name"], "forbidden")
         self.assertEqual(client.rest(), [])
+        daemon.wait_log("65534")
 
 
 class Sections(harness.TestCase):
