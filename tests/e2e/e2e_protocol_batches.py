@@ -309,6 +309,20 @@ class Passing(BatchCase):
         self.assertEqual(self.passed(), ["a"])
         self.assertEqual(self.take(1, "next")[0]["body"], "next")
 
+    def test_a_stage_passes_by_one_row(self):
+        """However many are released: that of the batch, beside that of the job
+        that is done."""
+        self.create("a", "b")
+        self.put("a", 1)
+        self.put("b", *range(500), queue="next")
+        self.rpc.call("batch.seal", batch="b")
+        job = self.take()
+        before = self.rpc.call("server.stats")["counters"]["rows"]
+        self.done(job)
+        self.assertEqual(len(self.take(500, "next")), 500)
+        self.assertEqual(
+            self.rpc.call("server.stats")["counters"]["rows"] - before, 2)
+
     def test_kept_results_are_no_parties(self):
         self.create("a")
         id = self.put("a", 1, keep_done=600)[0]
