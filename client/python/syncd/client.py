@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import weakref
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .call import Call, Request, Steps, T, checked_timeout
 from .session import Keep, Options, Session
@@ -102,6 +102,7 @@ class Client:
         self.permits: Dict[str, List[int]] = {}  # tokens, by semaphore
         self.lost_locks: Set[Tuple[str, str]] = set()
         self.taken: Dict[str, Taken] = {}
+        self.cleanups: Dict[int, List[Request]] = {}  # of private things
 
     # For programs.
 
@@ -162,6 +163,9 @@ class Client:
         session = self._session
         if session is not None:
             return session
+        if _exiting and threading.current_thread() is not \
+                threading.main_thread():
+            _wait_for_the_end()
         with self._opening:
             if self._session is None:
                 if self._closed:
@@ -171,14 +175,15 @@ class Client:
                 _end_with_multiprocessing()
             return self._session
 
-    def run(self, steps: Steps[T]) -> T:
+    def run(self, steps: Steps[T],
+            watch: Optional[Callable[[Call], None]] = None) -> T:
         """Carries out an operation, blocking this thread."""
         session = self.session()
         try:
             request = next(steps)
             while True:
                 try:
-                    result = session.call(request)
+                    result = session.call(request, watch)
                 except BaseException as error:
                     request = steps.throw(error)
                 else:
@@ -194,10 +199,6 @@ class Client:
         if session is not None:
             session.post(request)
 
-    def start(self, call: Call) -> None:
-        """Asks; call.notify() will tell."""
-        self.session().submit(call)
-
     def keep(self, key: Any, keep: Optional[Keep]) -> None:
         """A request again and again; see Session.keep."""
         if self._session is not None or keep is not None:
@@ -207,18 +208,24 @@ class Client:
         """What get() has got from that queue."""
         return self.taken.setdefault(queue, Taken())
 
-    def end(self, orderly: bool = False) -> None:
-        """Ends the session. In an orderly end what get() has got is used up,
-        in a program that never calls task_done(); otherwise it goes back."""
+    def end(self, orderly: Optional[bool] = None) -> None:
+        """Ends the session; with `orderly` because the process ends. In an
+        orderly end what get() has got is used up, in a program that never calls
+        task_done(); otherwise it goes back."""
         session, self._session = self._session, None
         if session is None:
             return
+        if orderly is not None:
+            session.be_quiet()
         if orderly:
             for queue, taken in list(self.taken.items()):
                 if taken.jobs and not taken.task_done:
                     session.post(Request("queue.done", {
                         "jobs": [{"id": job, "token": token}
                                  for job, token, _ in taken.jobs]}))
+        for requests in list(self.cleanups.values()):
+            for request in requests:
+                session.post(request)
         session.close()
         self._forget()
 
@@ -241,6 +248,8 @@ class Client:
 
 _clients: "weakref.WeakSet[Client]" = weakref.WeakSet()
 _default: Optional[Client] = None
+_making = threading.RLock()
+_exiting = False
 
 
 def client() -> Client:
@@ -248,7 +257,9 @@ def client() -> Client:
     another."""
     global _default
     if _default is None:
-        _default = Client()
+        with _making:
+            if _default is None:
+                _default = Client()
     return _default
 
 
@@ -270,16 +281,19 @@ def configure(socket: Optional[str] = None, *, name: Optional[str] = None,
 
 _numbers = itertools.count(1)
 _thread_local = threading.local()
-_process: Optional[str] = None
+
+
+def _new_process_owner() -> str:
+    outer = os.environ.get("SYNCD_OWNER")
+    own = f"py{os.getpid()}-{os.urandom(8).hex()}"
+    return f"{outer}/{own}" if outer else own
+
+
+_process = _new_process_owner()
 
 
 def process_owner() -> str:
     """The owner that this process's threads are inside of."""
-    global _process
-    if _process is None:
-        outer = os.environ.get("SYNCD_OWNER")
-        own = f"py{os.getpid()}-{os.urandom(8).hex()}"
-        _process = f"{outer}/{own}" if outer else own
     return _process
 
 
@@ -295,8 +309,9 @@ def owner() -> str:
 # The life of the process.
 
 def _in_child() -> None:
-    global _process
-    _process = None
+    global _process, _making
+    _process = _new_process_owner()
+    _making = threading.RLock()
     for one in list(_clients):
         one.after_fork_in_child()
 
@@ -307,6 +322,19 @@ def _is_orderly() -> bool:
     if isinstance(error, SystemExit):
         error = None
     return error is None and getattr(sys, "last_type", None) is None
+
+
+def _wait_for_the_end() -> None:
+    """A daemon thread when the process ends: it ends with it."""
+    never = threading.Lock()
+    never.acquire()
+    never.acquire()
+
+
+def _at_exit() -> None:
+    global _exiting
+    _exiting = True
+    end_all()
 
 
 def end_all() -> None:
@@ -325,4 +353,4 @@ def _end_with_multiprocessing() -> None:
 
 
 os.register_at_fork(after_in_child=_in_child)
-atexit.register(end_all)
+atexit.register(_at_exit)

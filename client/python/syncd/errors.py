@@ -6,6 +6,7 @@
     |  +- LockLost       ... and with it a lock or a permit that was held
     +- ProtocolError     what answers is no syncd, or of another version
     +- ClosedError       this client was closed
+    +- Fail              raised by a worker's function, to say how a job failed
     +- JobFailed         job.result() of a job that is dead
     +- JobCancelled      job.result() of a job that was cancelled
     +- ReplyError        the daemon says no: `name`, `code`, `data`, `retryable`
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import queue as _queue
 import threading as _threading
-from typing import Any, Dict, Type
+from typing import Any, Dict, Optional, Type
 
 Empty = _queue.Empty
 Full = _queue.Full
@@ -70,6 +71,23 @@ class JobFailed(Error):
         super().__init__(f"job {job} is dead: {error}")
         self.job = job
         self.error = error
+
+
+class Fail(Error):
+    """To be raised by a worker's function: the job failed with `error` (any
+    JSON), and is tried again after `delay` seconds instead of the queue's
+    backoff; with dead=True not again; with free=True this try does not count.
+
+        raise syncd.Fail("no such user", dead=True)
+    """
+
+    def __init__(self, error: Any = None, *, delay: Optional[float] = None,
+                 dead: bool = False, free: bool = False) -> None:
+        super().__init__(error)
+        self.error = error
+        self.delay = delay
+        self.dead = dead
+        self.free = free
 
 
 class JobCancelled(Error):

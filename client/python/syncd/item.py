@@ -24,7 +24,7 @@ import base64
 import hmac
 import math
 import pickle as _pickle
-from typing import Any, Callable, Dict, Union
+from typing import Any, Callable, Dict, Tuple, Union
 
 # No pickle; any pickle; those signed with a key.
 PickleTerm = Union[bool, bytes]
@@ -76,13 +76,15 @@ def _pack(item: Any) -> Any:
     return pack(item)
 
 
-_UNPACK: Dict[str, Callable[[Any], Any]] = {
-    "$tuple": lambda value: tuple(_unpack(one) for one in value),
-    "$set": lambda value: {_unpack(one) for one in value},
-    "$frozenset": lambda value: frozenset(_unpack(one) for one in value),
-    "$dict": lambda value: {_unpack(key): _unpack(one) for key, one in value},
-    "$bytes": base64.b64decode,
-    "$float": float,
+# tag: what stands behind it, and what that means
+_UNPACK: Dict[str, Tuple[type, Callable[[Any], Any]]] = {
+    "$tuple": (list, lambda value: tuple(_unpack(one) for one in value)),
+    "$set": (list, lambda value: {_unpack(one) for one in value}),
+    "$frozenset": (list, lambda value: frozenset(map(_unpack, value))),
+    "$dict": (list, lambda value: {_unpack(key): _unpack(one)
+                                   for key, one in value}),
+    "$bytes": (str, base64.b64decode),
+    "$float": (str, float),
 }
 
 
@@ -93,12 +95,12 @@ def _unpack(body: Any) -> Any:
         return body
     if len(body) == 1:
         tag, value = next(iter(body.items()))
-        unpack = _UNPACK.get(tag)
-        if unpack is not None:
+        kind, unpack = _UNPACK.get(tag, (None, _same))
+        if type(value) is kind:
             try:
                 return unpack(value)
             except (TypeError, ValueError):
-                return body  # somebody else's, who means something else
+                pass  # somebody else's, who means something else
     return {key: _unpack(value) for key, value in body.items()}
 
 

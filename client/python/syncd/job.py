@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional
 
 from .call import Request, Steps, checked_timeout
 from .client import Client
-from .errors import JobCancelled, JobFailed, StaleToken
+from .errors import Fail, JobCancelled, JobFailed, StaleToken
 from .item import PickleTerm, pack, unpack
 from .session import Keep
 
@@ -163,13 +163,17 @@ class LeaseSteps(JobSteps):
         if lease is not None:
             self.lease = lease
 
-    def leave_steps(self, error: Optional[BaseException]) -> Steps[None]:
+    def leave_steps(self, error: Optional[BaseException],
+                    result: Any = None) -> Steps[None]:
         """The end of a `with`: done, failed, or given back."""
         if self.finished:
             return
         try:
             if error is None:
-                yield from self.done_steps(None)
+                yield from self.done_steps(result)
+            elif isinstance(error, Fail):
+                yield from self.fail_steps(error.error, error.delay, error.dead,
+                                           error.free)
             elif isinstance(error, Exception):
                 yield from self.fail_steps(error, None, False, False)
             else:
@@ -198,7 +202,7 @@ class RunningJob(LeaseSteps, Job):
 
     As a context manager it keeps the lease alive, and at the end finishes the
     job, or fails it if there was an exception (which goes on), or gives it back
-    if that was KeyboardInterrupt or the like. Without `with`: done() or fail()
+    if that was KeyboardInterrupt or the like; syncd.Fail says more closely how. Without `with`: done() or fail()
     within `lease` seconds, or extend().
 
     item               what was put

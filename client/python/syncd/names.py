@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type
+from typing import Any, Callable, Dict, Optional, Tuple, Type
 
 from .call import Request
 from .client import Client, client as _own_client
 
 PRIVATE = "private/"
+
+_cleanups = itertools.count()
 
 
 def leading_name(init: Callable[..., None]) -> Callable[..., None]:
@@ -52,8 +55,10 @@ class Thing:
     def _cleanup(self, *requests: Request) -> None:
         """What to ask for when a private one is gone."""
         if self._is_private:
-            weakref.finalize(self, _clean, os.getpid(), self.client,
-                             list(requests))
+            key = next(_cleanups)
+            self.client.cleanups[key] = list(requests)
+            # At the end of the process the client sees to it.
+            weakref.finalize(self, _clean, self.client, key).atexit = False
 
     def _terms(self) -> Dict[str, Any]:
         """The keyword options that make the same again under its name."""
@@ -70,7 +75,7 @@ def _again(kind: Type[Any], name: str, terms: Dict[str, Any]) -> Any:
     return kind(name=name, **terms)
 
 
-def _clean(pid: int, client: Client, requests: List[Request]) -> None:
-    if os.getpid() == pid:
-        for request in requests:
-            client.post(request)
+def _clean(client: Client, key: int) -> None:
+    """It was collected. In a child there is nothing: it is the parent's."""
+    for request in client.cleanups.pop(key, []):
+        client.post(request)

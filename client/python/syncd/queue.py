@@ -228,7 +228,8 @@ class QueueSteps(Thing):
             pass
         warnings.warn(
             f"an item of the queue {self.name} was done, but had gone back when "
-            f"the daemon was away for too long: it is done again by somebody",
+            f"the daemon crashed or was away for too long: it is done again by "
+            f"somebody",
             RuntimeWarning, stacklevel=4)
 
     @staticmethod

@@ -91,9 +91,9 @@ class Session:
         self._places = places(options.socket)
         self._inbox: Deque[Tuple[Callable[[Any], None], Any]] = deque()
         self._sleeping = False
-        self._wake_in, self._wake_out = os.pipe()
-        os.set_blocking(self._wake_in, False)
-        os.set_blocking(self._wake_out, False)
+        with _opening:
+            self._wake_in, self._wake_out = socket.socketpair()
+        self._gone = False  # the keeper is: nobody reads the inbox any more
         # The keeper's alone.
         self._state: Callable[[], None] = self._idle
         self._calls: Dict[int, Call] = {}
@@ -110,6 +110,7 @@ class Session:
         self._patience_given = False
         self._pause = PAUSE_FIRST
         self._closing = False
+        self._quiet = False
         self._closed = _thread.allocate_lock()
         self._closed.acquire()
         thread = threading.Thread(target=self._main, name="syncd-keeper",
@@ -119,13 +120,17 @@ class Session:
 
     # For whoever asks: any thread.
 
-    def call(self, request: Request) -> Any:
-        """Asks, and waits for the answer."""
+    def call(self, request: Request,
+             watch: Optional[Callable[[Call], None]] = None) -> Any:
+        """Asks, and waits for the answer. `watch` is told the call, so that
+        somebody else may cancel it."""
         answered = _thread.allocate_lock()
         answered.acquire()
         call = Call(request, answered.release)
         try:
             self.submit(call)
+            if watch is not None:
+                watch(call)
             answered.acquire()
         except BaseException:
             self.abandon(call)
@@ -136,7 +141,7 @@ class Session:
         """Asks; call.notify() tells that the answer is there."""
         if _thread.get_ident() == self._keeper:
             raise RuntimeError("a finalizer cannot wait for the daemon")
-        if self._closing:
+        if self._closing and not self._quiet:
             raise ClosedError("this client was closed")
         self._tell(self._take_call, call)
 
@@ -158,12 +163,17 @@ class Session:
         """Makes a request again and again; None: no more."""
         self._tell(self._take_keep, (key, keep))
 
-    def close(self, wait: float = FAREWELL_SECONDS) -> None:
+    def be_quiet(self) -> None:
+        """From now on whoever waits is told no error, and goes on waiting: it is
+        the process that ends."""
+        self._quiet = True
+
+    def close(self) -> None:
         """Ends the session; what it held is free when this returns, unless the
         daemon does not answer."""
         self._tell(self._take_close, None)
         if _thread.get_ident() != self._keeper:
-            if self._closed.acquire(timeout=wait + FAREWELL_SECONDS):
+            if self._closed.acquire(timeout=2 * FAREWELL_SECONDS):
                 self._closed.release()
 
     def abandon_in_child(self) -> None:
@@ -172,27 +182,27 @@ class Session:
         self._closing = True
         if self._socket is not None:
             self._socket.close()
-        for fd in (self._wake_in, self._wake_out):
-            os.close(fd)
+        self._wake_in.close()
+        self._wake_out.close()
 
     def _tell(self, take: Callable[[Any], None], what: Any) -> None:
         self._inbox.append((take, what))
-        if self._sleeping:
-            self._wake()
-
-    def _wake(self) -> None:
-        try:
-            os.write(self._wake_out, b"w")
-        except BlockingIOError:
-            pass  # it has been told often enough
-        except OSError:
-            pass  # it is closed
+        if self._gone:
+            self._read_inbox()
+        elif self._sleeping:
+            try:
+                self._wake_out.send(b"w", _SEND_FLAGS)
+            except OSError:
+                pass  # it has been told often enough, or is gone
 
     # The inbox, by the keeper.
 
     def _read_inbox(self) -> None:
-        while self._inbox:
-            take, what = self._inbox.popleft()
+        while True:
+            try:
+                take, what = self._inbox.popleft()
+            except IndexError:
+                return
             take(what)
 
     def _take_call(self, call: Call) -> None:
@@ -262,14 +272,13 @@ class Session:
                 self._end(call, Error(f"syncd's own thread failed:\n{trouble}"))
         finally:
             self._hang_up()
+            for call in list(self._calls.values()):
+                self._end(call, ClosedError("this client was closed"))
+            self._gone = True
+            self._read_inbox()
+            self._wake_in.close()
+            self._wake_out.close()
             self._closed.release()
-            self._refuse_late()
-
-    def _refuse_late(self) -> None:
-        """What came into the inbox after the last look."""
-        for call in list(self._calls.values()):
-            self._end(call, ClosedError("this client was closed"))
-        self._read_inbox()
 
     def _idle(self) -> None:
         self._nap(None)
@@ -289,18 +298,12 @@ class Session:
                 else max(until - time.monotonic(), 0.0) * 1000)
         found = 0
         for fd, event in poll.poll(wait):
-            if fd == self._wake_in:
-                self._drain()
+            if fd == self._wake_in.fileno():
+                self._wake_in.recv(4096)
             else:
                 found = event
         self._sleeping = False
         return found
-
-    def _drain(self) -> None:
-        try:
-            os.read(self._wake_in, 4096)
-        except BlockingIOError:
-            pass
 
     # Connecting.
 
@@ -435,14 +438,17 @@ class Session:
         for call in list(self._calls.values()):
             if call.ours:
                 self._end(call, Error("the connection is over"))
-        if self.options.grace > 0:
+        closed = f"the daemon at {self.path} closed the connection"
+        if self.options.grace <= 0:
+            self.number = 0
+            self._lose(SessionLost(f"the session is lost, and what it held is "
+                                   f"free: {closed}"))
+        if self.options.grace > 0 or self._calls:
             self._begin()
-            self._not_reached(Unreached(ConnectError(
-                f"the daemon at {self.path} closed the connection"),
-                hope=True, stale=False))
+            self._not_reached(Unreached(ConnectError(closed), hope=True,
+                                        stale=True))
         else:
-            self._give_up(ConnectError(
-                f"the daemon at {self.path} closed the connection"))
+            self._state = self._idle
 
     def _hang_up(self) -> None:
         if self._socket is not None:
@@ -530,7 +536,7 @@ class Session:
         call.error, call.result, call.ended = error, result, True
         if call.abandoned:
             self._undo(call)
-        elif call.notify is not None:
+        elif call.notify is not None and not (self._quiet and error):
             call.notify()
 
     def _undo(self, call: Call) -> None:

@@ -1,0 +1,252 @@
+"""Queues, jobs and batches, with coroutines."""
+from __future__ import annotations
+
+import asyncio
+from typing import (Any, AsyncIterator, Callable, Dict, Iterable, List,
+                    Optional, Sequence)
+
+from ..batch import BatchSteps
+from ..call import Steps, checked_timeout
+from ..client import Client
+from ..errors import Empty, Full, QueueClosed
+from ..item import PickleTerm, priority_of
+from ..job import JobSteps, LeaseSteps
+from ..names import leading_name
+from ..queue import Named, QueueSteps, put_terms
+from .primitives import Event
+from .run import Declared, owner, run
+
+
+class QueueEmpty(asyncio.QueueEmpty, Empty):
+    """Nothing to get, in time."""
+
+
+class QueueFull(asyncio.QueueFull, Full):
+    """No room to put, in time."""
+
+
+class Job(JobSteps):
+    """syncd.Job with coroutines."""
+
+    async def result(self, timeout: Optional[float] = None) -> Any:
+        """What the job was finished with; see syncd.Job.result."""
+        return await run(self.client, self.result_steps(timeout))
+
+    async def show(self) -> Dict[str, Any]:
+        """All there is to know of it."""
+        return await run(self.client, self.show_steps())
+
+    async def cancel(self) -> str:
+        """Removes it; the state it was in."""
+        return await run(self.client, self.cancel_steps())
+
+    async def retry(self) -> None:
+        """Makes a dead one ready again."""
+        await run(self.client, self.retry_steps())
+
+
+class RunningJob(LeaseSteps, Job):
+    """syncd.RunningJob with coroutines, and `async with`."""
+
+    async def done(self, result: Any = None) -> None:
+        """Finishes it."""
+        await run(self.client, self.done_steps(result))
+
+    async def fail(self, error: Any = None, *, delay: Optional[float] = None,
+                   dead: bool = False, free: bool = False) -> str:
+        """Gives it back; see syncd.RunningJob.fail."""
+        return await run(self.client,
+                         self.fail_steps(error, delay, dead, free))
+
+    async def extend(self, lease: Optional[float] = None,
+                     progress: Any = None) -> None:
+        """The lease begins anew."""
+        await run(self.client, self.extend_steps(lease, progress))
+
+    async def __aenter__(self) -> RunningJob:
+        self.begin_keeping()
+        return self
+
+    async def __aexit__(self, kind: Any, error: Optional[BaseException],
+                        trace: Any) -> None:
+        await run(self.client, self.leave_steps(error))
+
+
+class Queue(QueueSteps, Declared):
+    """syncd.Queue with coroutines: Queue(maxsize=0, *, name, client, pickle,
+    take, ...), a name may come first."""
+
+    @leading_name
+    def __init__(self, maxsize: int = 0, *, name: Optional[str] = None,
+                 client: Optional[Client] = None,
+                 pickle: Optional[PickleTerm] = None, take: bool = False,
+                 **terms: Any) -> None:
+        super().__init__(name, maxsize, client, pickle, take, terms)
+
+    async def put(self, item: Any, timeout: Optional[float] = None, *,
+                  priority: Optional[float] = None,
+                  delay: Optional[float] = None, key: Optional[str] = None,
+                  lease: Optional[float] = None,
+                  max_attempts: Optional[int] = None,
+                  keep_done: Optional[float] = None,
+                  limits: Optional[Sequence[Named]] = None,
+                  after: Optional[Sequence[Named]] = None,
+                  batch: Optional[Named] = None, stage: Optional[str] = None,
+                  inside: Optional[LeaseSteps] = None) -> Job:
+        """Puts an item, and waits while the queue is full, at most `timeout`
+        seconds; the terms are those of syncd.Queue.put."""
+        terms = put_terms(priority, delay, key, lease, max_attempts, keep_done,
+                          limits, after, batch, stage, inside)
+        try:
+            result = await self._run(self.put_steps(
+                item, checked_timeout(timeout), terms))
+        except Full as full:
+            raise QueueFull(str(full)) from None
+        return Job(self.client, result["id"], self.name,
+                   bool(result.get("duplicate")), self._pickle)
+
+    async def put_nowait(self, item: Any) -> Job:
+        """Does not wait for room."""
+        return await self.put(item, 0)
+
+    async def put_many(self, items: Iterable[Any],
+                       timeout: Optional[float] = None) -> List[int]:
+        """Puts many, with few messages; their ids."""
+        try:
+            return await self._run(self.put_many_steps(
+                items, checked_timeout(timeout), {}))
+        except Full as full:
+            raise QueueFull(str(full)) from None
+
+    async def get(self, timeout: Optional[float] = None) -> Any:
+        """Takes an item, and waits for one, at most `timeout` seconds; until
+        task_done() it is this task's."""
+        try:
+            return await self._run(self.take_steps(checked_timeout(timeout),
+                                                   owner()))
+        except Empty:
+            raise QueueEmpty from None
+
+    async def get_nowait(self) -> Any:
+        """Does not wait for an item."""
+        return await self.get(0)
+
+    async def task_done(self) -> None:
+        """An item that get() returned is finished."""
+        await self._run(self.task_done_steps(owner()))
+
+    async def join(self, timeout: Optional[float] = None) -> bool:
+        """Waits until every item is finished; False at the timeout."""
+        return await self._run(self.join_steps(timeout))
+
+    async def qsize(self) -> int:
+        """How many items are in it now."""
+        return await self._run(self.size_steps())
+
+    async def empty(self) -> bool:
+        """Is nothing in it now?"""
+        return await self.qsize() == 0
+
+    async def full(self) -> bool:
+        """Is it full now?"""
+        most = await self._run(self.capacity_steps())
+        return 0 < most <= await self.qsize()
+
+    async def shutdown(self, immediate: bool = False) -> None:
+        """No more puts; see syncd.Queue.shutdown."""
+        await self._run(self.shutdown_steps(immediate))
+
+    async def get_job(self, timeout: Optional[float] = None, *,
+                      lease: Optional[float] = None) -> RunningJob:
+        """Leases a job; see syncd.Queue.get_job."""
+        told = await self._run(self.jobs_steps(1, checked_timeout(timeout),
+                                               lease))
+        if not told:
+            raise QueueEmpty
+        return RunningJob(self.client, told[0], self._pickle)
+
+    async def jobs(self, *, lease: Optional[float] = None
+                   ) -> AsyncIterator[RunningJob]:
+        """Job after job, until the queue is closed and nothing is left."""
+        while True:
+            try:
+                job = await self.get_job(lease=lease)
+            except QueueClosed:
+                return
+            yield job
+
+    async def show(self) -> Dict[str, Any]:
+        """All there is to know of it."""
+        return await self._run(self.show_steps())
+
+
+class LifoQueue(Queue):
+    """syncd.LifoQueue with coroutines."""
+
+    order = "lifo"
+
+
+class PriorityQueue(Queue):
+    """syncd.PriorityQueue with coroutines."""
+
+    def _rank(self, item: Any) -> Optional[float]:
+        return priority_of(item)
+
+
+class Batch(BatchSteps, Declared):
+    """syncd.Batch with coroutines: Batch(name=None, stages=(), on_failure,
+    client), and `async with`, which makes it. Without that it is made by its
+    first use: `await batch.create()`."""
+
+    def __init__(self, name: Optional[str] = None,
+                 stages: Sequence[str] = (), on_failure: str = "break", *,
+                 client: Optional[Client] = None) -> None:
+        super().__init__(name, stages, on_failure, client)
+
+    def declare_steps(self) -> Steps[None]:
+        """batch.create."""
+        return self.create_steps()
+
+    async def create(self) -> Batch:
+        """Makes it, so that jobs can be put into it."""
+        if not self._is_declared:
+            await run(self.client, self.create_steps())
+            self._is_declared = True
+        return self
+
+    async def seal(self) -> None:
+        """Nothing more comes from outside."""
+        await self.create()
+        await run(self.client, self.seal_steps())
+
+    async def wait(self, stage: Optional[str] = None,
+                   timeout: Optional[float] = None) -> bool:
+        """Waits until it is done, or up to `stage`; see syncd.Batch.wait."""
+        return await run(self.client, self.wait_steps(stage, timeout))
+
+    async def show(self) -> Dict[str, Any]:
+        """Its state, and that of its stages."""
+        return await run(self.client, self.show_steps())
+
+    async def cancel(self) -> int:
+        """Removes every job that is not done; how many."""
+        return await run(self.client, self.cancel_steps())
+
+    async def retry(self) -> int:
+        """Makes its dead jobs ready again; how many."""
+        return await run(self.client, self.retry_steps())
+
+    async def delete(self) -> None:
+        """Forgets it."""
+        await run(self.client, self.delete_steps())
+
+    def event(self, stage: str) -> Event:
+        """The Event that is set when that stage has passed."""
+        return Event(f"batch/{self.name}/{stage}", client=self.client)
+
+    async def __aenter__(self) -> Batch:
+        return await self.create()
+
+    async def __aexit__(self, kind: Any, error: Optional[BaseException],
+                        trace: Any) -> None:
+        await run(self.client, self.leave_steps(error))
