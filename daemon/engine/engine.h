@@ -133,6 +133,9 @@ void engine_loaded(struct engine *engine, int64_t now_us);
 void engine_step(struct engine *engine, const struct event *event,
                  struct effects *effects);
 
+/* Bytes of replies that wait for a batch. */
+size_t engine_held_bytes(const struct engine *engine);
+
 /* When time must next be told, in the time of the events. */
 int64_t engine_deadline_us(const struct engine *engine);
 

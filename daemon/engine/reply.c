@@ -77,6 +77,11 @@ static void hold(struct engine *engine, const struct reply_to *to, size_t at,
     }
 }
 
+size_t engine_held_bytes(const struct engine *engine)
+{
+    return engine->held[0].bytes.len + engine->held[1].bytes.len;
+}
+
 /* The line written from `at` on is the answer. */
 static void settle_reply(struct engine *engine, const struct reply_to *to,
                          size_t at, uint64_t batch)

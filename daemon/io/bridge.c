@@ -23,6 +23,10 @@
 #define BATCH_BYTES_MAX   ((size_t)8 << 20)
 #define PENDING_READS_MAX 64
 
+/* Of all connections together; beyond it nothing more is carried out before
+ * the disk has answered. */
+#define HELD_BYTES_MAX ((size_t)256 << 20)
+
 /* Replies of one connection that wait in batch arrays for others, bytes; an
  * array that comes then is refused. */
 #define GATHERED_BYTES_MAX ((size_t)16 << 20)
@@ -139,10 +143,37 @@ static uint64_t count_pending(struct connection *c, unsigned traits)
     return tag;
 }
 
+/* Of a user whose connections leave too many replies unread. */
+static bool is_unread(const struct connection *c)
+{
+    return c->user->unsent > USER_UNSENT_MAX && !c->peer.access->everything;
+}
+
+static void refuse(struct connection *c, struct slice id,
+                   const struct complaint *why);
+
+static void refuse_unread(struct connection *c, const struct request *request)
+{
+    struct complaint why = {0};
+    complain(&why, ERROR_limit,
+             "user %u leaves more than %zu bytes of replies unread, over all "
+             "of its connections: read them first",
+             c->peer.uid, USER_UNSENT_MAX);
+    (void)snprintf(why.limit, sizeof(why.limit), "max_user_unsent");
+    why.value = (int64_t)USER_UNSENT_MAX;
+    if (!request->notification) {
+        refuse(c, request->id.json, &why);
+    }
+}
+
 static void carry_out(struct connection *c, const struct request *request,
                       size_t size)
 {
     struct server *server = c->server;
+    if (is_unread(c)) {
+        refuse_unread(c, request);
+        return;
+    }
     unsigned traits = method_row(request->method)->traits;
     unsigned char entropy[ENTROPY_BYTES];
     struct event event = {
@@ -364,7 +395,8 @@ static bool hold_back(struct connection *c)
     }
     if (!connection_has_room(c)) {
         connection_set_input(c, INPUT_FULL);
-    } else if (c->pending_reads >= PENDING_READS_MAX ||
+    } else if (engine_held_bytes(c->server->setup.engine) > HELD_BYTES_MAX ||
+               c->pending_reads >= PENDING_READS_MAX ||
                (commit->work != COMMIT_NONE &&
                 c->batch_bytes >= BATCH_BYTES_MAX)) {
         connection_set_input(c, INPUT_STALLED);

@@ -216,6 +216,7 @@ static void close_now(struct connection *c)
         TAILQ_REMOVE(&all->dirty, c, dirty_link);
     }
     all->unsent -= c->unsent;
+    c->user->unsent -= c->unsent;
     all->count--;
     HASH_DEL(all->by_id, c);
     roles_give(&c->server->roles, c->peer.access);
@@ -235,6 +236,7 @@ static void count_unsent(struct connection *c, size_t bytes)
     struct connections *all = &c->server->connections;
     c->unsent += bytes;
     all->unsent += bytes;
+    c->user->unsent += bytes;
     if (!c->dirty) {
         c->dirty = true;
         TAILQ_INSERT_TAIL(&all->dirty, c, dirty_link);
@@ -274,6 +276,7 @@ static void count_sent(struct connection *c, size_t bytes)
 {
     c->unsent -= bytes;
     c->server->connections.unsent -= bytes;
+    c->user->unsent -= bytes;
 }
 
 /* The peer reads no more. What it sent is still carried out. */

@@ -32,7 +32,7 @@ void users_closed(struct users *users, struct user *user)
 {
     CHECK(user->connections > 0);
     if (--user->connections == 0) {
-        CHECK(user->input == 0);
+        CHECK(user->input == 0 && user->unsent == 0);
         HASH_DEL(users->by_uid, user);
         mem_free(user);
     }

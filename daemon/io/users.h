@@ -1,7 +1,7 @@
 /*
- * What each user takes up of the shell: connections, and what was read of lines
- * that have no end yet. (What takes up room in the engine is counted there:
- * daemon/engine/account.h.)
+ * What each user takes up of the shell: connections, what was read of lines
+ * that have no end yet, and replies that are not read. (What takes up room in
+ * the engine is counted there: daemon/engine/account.h.)
  *
  * A user is there as long as one of its connections is.
  */
@@ -18,8 +18,14 @@
 #define USER_INPUT_MAX  ((size_t)256 << 20)
 #define USER_INPUT_LINE ((size_t)64 << 10)
 
+/* Replies that a user's connections do not read, bytes; beyond that its
+ * requests get `limit`. One connection may have a large reply; thousands may
+ * not. */
+#define USER_UNSENT_MAX ((size_t)256 << 20)
+
 struct user {
     uint32_t uid;
+    size_t unsent; /* replies, bytes */
     size_t connections;
     size_t input; /* room of their input buffers, bytes */
     UT_hash_handle hh;

@@ -114,6 +114,43 @@ class Quotas(users.TestCase):
         ada.call("queue.put", queue="q", body="y" * (1 << 20))
         self.assertIsNone(re.search("Sanitizer", "\n".join(daemon.log)))
 
+    def test_replies_that_nobody_reads(self):
+        """A large one for each of many connections is too much."""
+        daemon = self.open_daemon(ALLOW)
+        ada, eve = self.client_of(daemon, ADA), self.client_of(daemon, EVE)
+        eve.call("queue.put", queue="big", body="x" * 3900000)
+        before = daemon.rss_bytes()
+        silent = [self.client_of(daemon, EVE) for _ in range(120)]
+        for client in silent:
+            client.send("job.show", id=1)
+        error = self.limit_soon(eve)
+        self.assertEqual(error["limit"], "max_user_unsent")
+        ada.call("queue.put", queue="q", body=1)
+        self.assertLess(daemon.rss_bytes() - before, 1 << 30)
+        # What is read, or given up, makes room.
+        for client in silent:
+            client.close()
+        self.wait_until(lambda: self.shows(eve), "room again")
+
+    def shows(self, client):
+        try:
+            return client.call("job.show", id=1)["state"] == "ready"
+        except harness.RpcError:
+            return False
+
+    def limit_soon(self, client):
+        """The data of the error, once it comes."""
+        told = []
+
+        def is_limited():
+            try:
+                client.call("server.info")
+            except harness.RpcError as error:
+                told.append(error.data)
+            return bool(told)
+        self.wait_until(is_limited, "a limit")
+        return told[0]
+
     def test_answers_to_arrays(self):
         """Arrays whose last reply never comes cannot pile up answers."""
         daemon = self.open_daemon(ALLOW)
