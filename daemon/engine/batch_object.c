@@ -231,6 +231,13 @@ void stage_die(struct engine *engine, struct job *job)
     touch(engine, stage->batch);
 }
 
+void stage_skip_dead(struct job *job)
+{
+    struct stage *stage = job->extra->stage;
+    TAILQ_REMOVE(&stage->dead, job->extra, of_stage);
+    TAILQ_INSERT_TAIL(&stage->dead, job->extra, of_stage);
+}
+
 void stage_revive(struct engine *engine, struct job *job)
 {
     struct stage *stage = job->extra->stage;

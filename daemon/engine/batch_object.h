@@ -109,6 +109,9 @@ bool stage_admits(const struct stage *stage, bool inside);
 /* Is it held: its turn has not come? */
 bool stage_is_held(const struct stage *stage);
 
+/* A dead job goes behind the other dead ones of its stage. */
+void stage_skip_dead(struct job *job);
+
 /* A party of the stage came, arrived, died, was retried, or is none any more.
  */
 void stage_join(struct engine *engine, struct stage *stage, struct job *job);

@@ -117,6 +117,23 @@ static void answer_waiters(struct engine *engine, struct batch_object *batch)
     }
 }
 
+/* Puts that wait for room in a stage that takes no more jobs are told so. */
+static void touch_putters(struct engine *engine,
+                          const struct batch_object *batch)
+{
+    size_t putters = 0;
+    for (size_t i = 0; i < batch->stages_count; i++) {
+        putters += batch->stages[i].putters;
+    }
+    for (struct named *named = names_from(&engine->queues, SLICE(""), false);
+         putters > 0 && named != NULL; named = names_next(named)) {
+        struct queue *queue = CONTAINER_OF(named, struct queue, named);
+        if (queue->putters.count > 0) {
+            queue_touch(engine, queue);
+        }
+    }
+}
+
 void batches_settle(struct engine *engine)
 {
     struct batch_object *batch;
@@ -129,6 +146,9 @@ void batches_settle(struct engine *engine)
         }
         if (passed || is_hopeless(batch)) {
             answer_waiters(engine, batch);
+        }
+        if (batch->sealed || batch->cancelled) {
+            touch_putters(engine, batch);
         }
     }
 }

@@ -216,6 +216,10 @@ const struct batch *change_cut(struct engine *engine)
         changes->open_count = 0; /* only what was undone */
         return NULL;
     }
+    if (changes->open_live > 0) {
+        /* What was done must not lie in the future after a restart. */
+        change_mark(engine, ROW_counters, engine, &engine->counters_saved);
+    }
     /* An empty batch, if everything was undone: replies wait for it. */
     changes->batch = (struct batch){.number = changes->done + 1};
     for (size_t i = 0; i < changes->open_count; i++) {

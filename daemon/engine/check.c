@@ -65,7 +65,7 @@ static void check_waiters(struct engine *engine, struct queue *queue)
               queue->wants_memory);
     }
     if (check_list(&queue->joiners) > 0) {
-        CHECK(queue_unfinished(queue) > 0); /* I6 */
+        CHECK(!queue_is_through(queue)); /* I6 */
     }
 }
 

@@ -81,6 +81,7 @@ struct engine {
     struct held held[2]; /* [0]: of the batch that is out, or collects if none
                             is; [1]: collects while one is out */
     struct index jobs;
+    struct lease_list detached; /* leases that belong to no session */
     struct queue *queues_by_id;
     struct names queues;
     struct queue_list touched;

@@ -117,24 +117,15 @@ static void finish_one(struct engine *engine, struct job *job,
     job_finish(engine, job, item->result);
 }
 
-static int64_t extended_until(const struct engine *engine, struct job *job)
-{
-    const struct request *request = engine->current.request;
-    if (request->lease_us > 0) {
-        job->lease->length_us = request->lease_us;
-    }
-    return later(engine->now_us, job->lease->length_us);
-}
-
 static void extend_one(struct engine *engine, struct job *job,
                        const struct done_item *item)
 {
     (void)item;
     const struct request *request = engine->current.request;
-    job_extend(engine, job, extended_until(engine, job));
-    if (request->progress.at != NULL) {
-        job_set_progress(engine, job, request->progress);
-    }
+    job_extend(engine, job,
+               request->lease_us > 0 ? request->lease_us
+                                     : job->lease->length_us,
+               request->progress);
 }
 
 /* Does it with each; {key: how many, stale: [ids]} is written. The batch that

@@ -39,9 +39,8 @@ static struct job *first_of(struct engine *engine, const struct want *want)
     return first;
 }
 
-static struct lease *lease_new(const struct engine *engine,
-                               const struct want *want, struct job *job,
-                               uint64_t token)
+static struct lease *lease_new(struct engine *engine, const struct want *want,
+                               struct job *job, uint64_t token)
 {
     struct session *session = want->to->session;
     struct lease *lease = mem_zalloc(sizeof(*lease));
@@ -52,16 +51,14 @@ static struct lease *lease_new(const struct engine *engine,
     lease->uid = session->peer.uid;
     lease->detached = want->detached;
     lease->kept = want->detached || session->grace_us > 0;
-    if (!want->detached) {
-        lease->session = session;
-        TAILQ_INSERT_TAIL(&session->leases, lease, of_session);
-    }
+    lease->session = want->detached ? NULL : session;
+    lease_link(engine, lease);
     return lease;
 }
 
 static void write_job(const struct engine *engine, struct out *out,
                       const struct job *job, uint64_t token, int64_t lease_us,
-                      uint32_t attempt)
+                      int64_t until_us, uint32_t attempt)
 {
     out_reserve(out, job->body_len + JOB_JSON_BYTES);
     write_begin_object(out);
@@ -73,8 +70,7 @@ static void write_job(const struct engine *engine, struct out *out,
     WRITE(out, integer, "attempt", attempt);
     WRITE(out, seconds, "put_at", wire_time_us(engine, job->put_at_us));
     WRITE(out, seconds, "lease", lease_us);
-    WRITE(out, seconds, "until",
-          wire_time_us(engine, later(engine->now_us, lease_us)));
+    WRITE(out, seconds, "until", wire_time_us(engine, until_us));
     if (job->extra != NULL) {
         if (job->extra->key.at != NULL) {
             WRITE(out, string, "key", job->extra->key);
@@ -101,13 +97,15 @@ static void hand_out(struct engine *engine, const struct want *want,
     rate_add(&queue->get_rate, engine->now_us, 1);
     engine->counters.handed_out++;
     if (want->take) {
-        write_job(engine, out, job, token, 0, job->attempts + 1);
+        write_job(engine, out, job, token, 0, engine->now_us, ++job->attempts);
         job_finish(engine, job, (struct slice){0});
         return;
     }
     struct lease *lease = lease_new(engine, want, job, token);
-    write_job(engine, out, job, token, lease->length_us, job->attempts + 1);
-    job_run(engine, job, lease, later(engine->now_us, lease->length_us));
+    int64_t until_us = later(engine->now_us, lease->length_us);
+    write_job(engine, out, job, token, lease->length_us, until_us,
+              job->attempts + 1);
+    job_run(engine, job, lease, until_us);
 }
 
 static void write_finished(struct out *out, struct slice finished)
@@ -210,7 +208,7 @@ bool get_serve(struct engine *engine, struct queue *queue)
 static bool all_closed(const struct want *want)
 {
     for (size_t i = 0; i < want->queues_count; i++) {
-        if (!want->queues[i]->closed || queue_unfinished(want->queues[i]) > 0) {
+        if (!want->queues[i]->closed || !queue_is_through(want->queues[i])) {
             return false;
         }
     }
@@ -240,6 +238,20 @@ void get_answer_empty(struct engine *engine, struct waiter *take_waiter)
     waiter_reply(engine, take_waiter, 0);
 }
 
+/* Those of the jobs that bear this token. */
+static void write_leased(const struct engine *engine, struct out *out,
+                         const struct lease_list *leases, uint64_t token)
+{
+    const struct lease *lease;
+    TAILQ_FOREACH (lease, leases, of_session) {
+        const struct job *job = lease->job;
+        if (lease->token == token && !job->set->doomed) {
+            write_job(engine, out, job, token, lease->length_us, job->rank,
+                      job->attempts);
+        }
+    }
+}
+
 void get_answer_again(struct engine *engine, const struct reply_to *to,
                       uint64_t token, struct slice finished)
 {
@@ -247,13 +259,8 @@ void get_answer_again(struct engine *engine, const struct reply_to *to,
     write_begin_object(out);
     write_key(out, SLICE("jobs"));
     write_begin_array(out);
-    struct lease *lease;
-    TAILQ_FOREACH (lease, &to->session->leases, of_session) {
-        if (lease->token == token && !lease->job->set->doomed) {
-            write_job(engine, out, lease->job, token, lease->length_us,
-                      lease->job->attempts);
-        }
-    }
+    write_leased(engine, out, &to->session->leases, token);
+    write_leased(engine, out, &engine->detached, token);
     write_end_array(out);
     write_finished(out, finished);
     write_end_object(out);

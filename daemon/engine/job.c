@@ -190,6 +190,18 @@ void job_discard(struct engine *engine, struct job *take_job)
     job_free(engine, take_job);
 }
 
+static struct lease_list *lease_list_of(struct engine *engine,
+                                        const struct lease *lease)
+{
+    return lease->session == NULL ? &engine->detached : &lease->session->leases;
+}
+
+void lease_link(struct engine *engine, struct lease *lease)
+{
+    struct lease_list *list = lease_list_of(engine, lease);
+    TAILQ_INSERT_TAIL(list, lease, of_session);
+}
+
 static void end_lease(struct engine *engine, struct job *job)
 {
     struct lease *lease = job->lease;
@@ -200,9 +212,7 @@ static void end_lease(struct engine *engine, struct job *job)
          i++) {
         semaphore_job_ended(engine, job->extra->limits[i]);
     }
-    if (lease->session != NULL) {
-        TAILQ_REMOVE(&lease->session->leases, lease, of_session);
-    }
+    TAILQ_REMOVE(lease_list_of(engine, lease), lease, of_session);
     mem_free(lease);
     job->lease = NULL;
 }
@@ -324,6 +334,10 @@ void job_released(struct engine *engine, struct job *job)
     CHECK(job->set->moving);
     job_unlink(job);
     job_place(engine, job, queue, job->extra->delay_us);
+    if (job->set->state == JOB_DELAYED) {
+        mark(engine, job); /* that it is released its batch tells; since when
+                              its delay runs, only its own row can */
+    }
     queue_touch(engine, queue);
 }
 
@@ -374,12 +388,21 @@ void job_run(struct engine *engine, struct job *job, struct lease *take_lease,
     }
 }
 
-void job_extend(struct engine *engine, struct job *job, int64_t until_us)
+void job_extend(struct engine *engine, struct job *job, int64_t length_us,
+                struct slice progress)
 {
     struct job_set *set = job->set;
     CHECK(set->state == JOB_RUNNING);
+    bool differs = job->lease->length_us != length_us || progress.at != NULL;
+    job->lease->length_us = length_us;
     job_unlink(job);
-    job_link(engine, job, set, until_us);
+    job_link(engine, job, set, later(engine->now_us, length_us));
+    if (progress.at != NULL) {
+        job_set_progress(engine, job, progress);
+    }
+    if (differs && job->lease->kept) {
+        mark(engine, job);
+    }
 }
 
 void job_back(struct engine *engine, struct job *job, int64_t delay_us)
@@ -515,6 +538,8 @@ void job_stay_dead(struct engine *engine, struct job *job)
 
 void job_remove(struct engine *engine, struct job *job)
 {
+    /* First, so that the answers wait for it. */
+    change_gone(engine, ROW_job, job->id, &job->saved);
     if (job->extra != NULL) {
         struct waiter *waiter;
         while ((waiter = waiter_first(&job->extra->waiters)) != NULL) {

@@ -85,7 +85,7 @@ struct lease {
     uint32_t uid; /* done, fail and extend go by token, for this user */
     bool kept;    /* outlives a restart: written with the job */
     bool detached;
-    TAILQ_ENTRY(lease) of_session;
+    TAILQ_ENTRY(lease) of_session; /* or of engine->detached */
 };
 
 TAILQ_HEAD(lease_list, lease);
@@ -140,6 +140,9 @@ struct job *job_set_first(const struct job_set *set);
 /* The one behind it in its set; NULL at the end. */
 struct job *job_set_next(struct job *job);
 
+/* Among those of its session, or the detached ones. */
+void lease_link(struct engine *engine, struct lease *lease);
+
 /* After a restart the leases of a set of running jobs begin anew. */
 void job_set_rerank(struct engine *engine, struct job_set *set);
 
@@ -180,7 +183,10 @@ struct job_extra *job_extra(struct engine *engine, struct job *job);
 /* Moves, each from the states the drawing allows; they touch the queue. */
 void job_run(struct engine *engine, struct job *job, struct lease *take_lease,
              int64_t until_us);
-void job_extend(struct engine *engine, struct job *job, int64_t until_us);
+/* The lease begins anew, maybe with another length; `progress` may be absent.
+ */
+void job_extend(struct engine *engine, struct job *job, int64_t length_us,
+                struct slice progress);
 /* After a try that failed, or did not count: delay 0 is ready at once. */
 void job_back(struct engine *engine, struct job *job, int64_t delay_us);
 void job_due(struct engine *engine, struct job *job); /* DELAYED: its time */

@@ -57,6 +57,7 @@ struct row_job job_row(struct engine *engine, struct job *job)
         row.lease_token = lease->token;
         row.lease_uid = lease->uid;
         row.lease_length_us = lease->length_us;
+        row.progress = extra == NULL ? (struct slice){0} : extra->progress;
         break;
     case JOB_DELAYED:
         row.rank_us = job->rank;
@@ -96,9 +97,7 @@ static struct lease *load_lease(struct engine *engine,
          i++) {
         job->extra->limits[i]->taken++;
     }
-    if (session != NULL) {
-        TAILQ_INSERT_TAIL(&session->leases, lease, of_session);
-    }
+    lease_link(engine, lease);
     return lease;
 }
 
@@ -211,6 +210,9 @@ bool job_load(struct engine *engine, const struct row_job *row)
     }
     if (row->result.at != NULL) {
         job_set_result(engine, job, row->result);
+    }
+    if (row->progress.at != NULL) {
+        job_set_progress(engine, job, row->progress);
     }
     index_add(&engine->jobs, job->id, job);
     load_holds(engine, job, row);

@@ -169,8 +169,10 @@ bool queue_is_durable(const struct engine *engine, const struct queue *queue)
 
 uint64_t queue_batch(const struct engine *engine, const struct queue *queue)
 {
-    return queue_is_durable(engine, queue) ? change_batch_seen(engine)
-                                           : change_batch_numbers(engine);
+    return queue_is_durable(engine, queue) ||
+                   queue->forgets_in > engine->changes.done
+               ? change_batch_seen(engine)
+               : change_batch_numbers(engine);
 }
 
 void queue_changed(struct engine *engine, struct queue *queue)
@@ -189,6 +191,11 @@ size_t queue_unfinished(const struct queue *queue)
 {
     return queue_count(queue, JOB_HELD) + queue_count(queue, JOB_DELAYED) +
            queue_count(queue, JOB_READY) + queue_count(queue, JOB_RUNNING);
+}
+
+bool queue_is_through(const struct queue *queue)
+{
+    return queue_unfinished(queue) == 0 && queue->sweeps == 0;
 }
 
 size_t queue_bytes(const struct queue *queue)
@@ -312,7 +319,7 @@ static void settle(struct engine *engine, struct queue *queue)
 {
     while (put_admit(engine, queue) || get_serve(engine, queue)) {
     }
-    if (queue_unfinished(queue) == 0) {
+    if (queue_is_through(queue)) {
         struct waiter *waiter;
         while ((waiter = waiter_first(&queue->joiners)) != NULL) {
             join_answer(engine, waiter, true);
@@ -386,6 +393,9 @@ void queue_forget(struct engine *engine, struct queue *queue)
     timer_disarm(&engine->timers, &queue->timer);
     queue_leave_memory_line(engine, queue);
     queue->deleted = true;
+    if (queue->saved.on_disk) {
+        queue_changed(engine, queue); /* first: the answers wait for it */
+    }
     waiter_refuse_all(engine, &queue->putters, ERROR_not_found,
                       "the queue was deleted");
     waiter_refuse_all(engine, &queue->getters, ERROR_not_found,
@@ -393,9 +403,6 @@ void queue_forget(struct engine *engine, struct queue *queue)
     struct waiter *waiter;
     while ((waiter = waiter_first(&queue->joiners)) != NULL) {
         join_answer(engine, waiter, true);
-    }
-    if (queue->saved.on_disk) {
-        queue_changed(engine, queue);
     }
 }
 

@@ -44,6 +44,8 @@ struct queue {
     bool deleted; /* out of reach; its jobs are being removed */
     bool touched;
     struct saved saved;
+    uint64_t forgets_in; /* since the batch in which it became one in memory:
+                            until then it is still on disk as it was */
     struct job_set *sets[JOB_STATES]; /* owned */
     size_t counts[JOB_STATES];        /* jobs, wherever they stand */
     size_t bytes;                     /* of ready and delayed bodies */
@@ -82,6 +84,9 @@ struct row_queue queue_row(const struct engine *engine,
 
 size_t queue_count(const struct queue *queue, enum job_state state);
 size_t queue_unfinished(const struct queue *queue);
+/* Nothing is left, and nothing that was purged is still on its way out: whoever
+ * was told before would be wrong after a crash. */
+bool queue_is_through(const struct queue *queue);
 size_t queue_bytes(const struct queue *queue); /* ready and delayed */
 
 /* May so many more jobs with so many bytes enter now? */

@@ -184,6 +184,7 @@ void method_queue_declare(struct engine *engine, struct session *session,
     }
     if (queue->terms.durable && !terms.durable) {
         change_gone(engine, ROW_queue, queue->id, &queue->saved);
+        queue->forgets_in = change_batch_seen(engine);
     }
     queue->terms = terms;
     queue_set_order(queue, terms.lifo);
@@ -202,7 +203,7 @@ void join_answer(struct engine *engine, struct waiter *take_waiter, bool joined)
     WRITE(out, flag, "joined", joined);
     WRITE(out, integer, "dead", (int64_t)queue_count(queue, JOB_DEAD));
     write_end_object(out);
-    waiter_reply(engine, take_waiter, joined ? queue_batch(engine, queue) : 0);
+    waiter_reply(engine, take_waiter, queue_batch(engine, queue));
 }
 
 void method_queue_join(struct engine *engine, struct session *session,
@@ -210,7 +211,7 @@ void method_queue_join(struct engine *engine, struct session *session,
 {
     (void)session;
     struct queue *queue = queue_find(engine, request->queue);
-    bool joined = queue == NULL || queue_unfinished(queue) == 0;
+    bool joined = queue == NULL || queue_is_through(queue);
     if (joined || request->timeout_us == 0) {
         struct out *out = answer_begin(engine);
         write_begin_object(out);

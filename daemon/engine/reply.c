@@ -87,7 +87,7 @@ static void settle_reply(struct engine *engine, const struct reply_to *to,
                          size_t at, uint64_t batch)
 {
     struct out *bytes = &engine->effects->bytes;
-    if (to->id.json.at == NULL || to->conn == 0) {
+    if (to->id.json.at == NULL || to->session->conn == 0) {
         bytes->len = at; /* a notification, or nobody is there */
         return;
     }

@@ -143,7 +143,8 @@ void semaphore_answer_timeout(struct engine *engine, struct waiter *take_waiter)
 
 void semaphore_waiter_left(struct engine *engine, struct waiter *waiter)
 {
-    if (!waiter->u.semaphore.granted) {
+    /* At a shutdown all of them are refused, in whichever order. */
+    if (!waiter->u.semaphore.granted && !engine->shutting_down) {
         semaphore_settle(engine, waiter->u.semaphore.semaphore);
     }
 }

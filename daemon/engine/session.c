@@ -209,8 +209,12 @@ bool session_answer_again(struct engine *engine)
 /* What it holds is free, whoever waited with it is gone. */
 static void session_end(struct engine *engine, struct session *session)
 {
+    if (session->conn != 0) {
+        detach(engine, session); /* nobody is there to be told anything */
+    }
+    /* The last first: what one of them leaves must not go to another. */
     while (!TAILQ_EMPTY(&session->waiters)) {
-        waiter_drop(engine, TAILQ_FIRST(&session->waiters));
+        waiter_drop(engine, TAILQ_LAST(&session->waiters, waiters));
     }
     while (!TAILQ_EMPTY(&session->leases)) {
         struct job *job = TAILQ_FIRST(&session->leases)->job;
@@ -224,9 +228,6 @@ static void session_end(struct engine *engine, struct session *session)
     }
     while (!TAILQ_EMPTY(&session->outcomes)) {
         outcome_drop(engine, TAILQ_FIRST(&session->outcomes));
-    }
-    if (session->conn != 0) {
-        detach(engine, session);
     }
     timer_disarm(&engine->timers, &session->timer);
     change_gone(engine, ROW_session, session->id, &session->saved);

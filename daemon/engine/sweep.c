@@ -165,6 +165,7 @@ static struct sweep *sweep_batch_new(struct engine *engine,
     struct sweep *sweep = mem_zalloc(sizeof(*sweep));
     sweep->kind = kind;
     sweep->batch = batch;
+    sweep->left = batch->stages[0].dead_count;
     batch->sweeps++;
     TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
     return sweep;
@@ -201,13 +202,11 @@ void sweep_forget_waiter(struct engine *engine, const struct waiter *waiter)
     }
 }
 
-/* The next job of a batch that this sweep is for; NULL: it is through. */
-static struct job *next_of_batch(const struct sweep *sweep)
+static struct job *next_to_cancel(const struct batch_object *batch)
 {
-    const struct batch_object *batch = sweep->batch;
     for (size_t i = 0; i < batch->stages_count; i++) {
         const struct job_extra *extra = TAILQ_FIRST(&batch->stages[i].dead);
-        if (extra == NULL && sweep->kind == SWEEP_CANCEL) {
+        if (extra == NULL) {
             extra = TAILQ_FIRST(&batch->stages[i].jobs);
         }
         if (extra != NULL) {
@@ -215,6 +214,29 @@ static struct job *next_of_batch(const struct sweep *sweep)
         }
     }
     return NULL;
+}
+
+/* Those that stay dead go to the end of their line: each is looked at once. */
+static struct job *next_to_mend(struct sweep *sweep)
+{
+    const struct batch_object *batch = sweep->batch;
+    while (sweep->left == 0 && ++sweep->stage < batch->stages_count) {
+        sweep->left = batch->stages[sweep->stage].dead_count;
+    }
+    if (sweep->left == 0) {
+        return NULL;
+    }
+    sweep->left--;
+    const struct job_extra *extra =
+        TAILQ_FIRST(&batch->stages[sweep->stage].dead);
+    return extra == NULL ? next_to_mend(sweep) : extra->job;
+}
+
+/* The next job of a batch that this sweep is for; NULL: it is through. */
+static struct job *next_of_batch(struct sweep *sweep)
+{
+    return sweep->kind == SWEEP_CANCEL ? next_to_cancel(sweep->batch)
+                                       : next_to_mend(sweep);
 }
 
 static void step_batch(struct engine *engine, struct sweep *sweep,
@@ -225,7 +247,7 @@ static void step_batch(struct engine *engine, struct sweep *sweep,
         job_remove(engine, job);
     } else if (job_key_taken(engine, job)) {
         /* Its key is another's by now: it cannot be tried again. */
-        job_remove(engine, job);
+        stage_skip_dead(job);
         return;
     } else {
         job_revive(engine, job);
@@ -262,8 +284,12 @@ static void end(struct engine *engine, struct sweep *sweep)
         sweep->batch->sweeps--;
     }
     mem_free(sweep);
-    if (queue != NULL && --queue->sweeps == 0 && queue->deleted) {
-        queue_free(engine, queue);
+    if (queue != NULL && --queue->sweeps == 0) {
+        if (queue->deleted) {
+            queue_free(engine, queue);
+        } else {
+            queue_touch(engine, queue); /* who joins it is told now */
+        }
     }
     if (waiter != NULL) {
         answer(engine, waiter);

@@ -26,6 +26,8 @@ struct sweep {
     struct queue *queue; /* of the set */
     struct job_set *set; /* owned; NULL: the jobs of the batch */
     struct batch_object *batch;
+    size_t stage; /* SWEEP_MEND: it works on this one, and */
+    size_t left;  /* so many of its dead jobs have not been looked at */
     struct waiter *waiter; /* answered at its end; NULL: nobody waits for it */
 };
 
