@@ -1,5 +1,7 @@
 #include "tests/sim/disk.h"
 
+#include "tests/sim/digits.h"
+
 #include "proto/check.h"
 #include "proto/memory.h"
 
@@ -188,20 +190,24 @@ static void describe_column(const struct kind_row *kind, size_t column,
     const struct column_row *c = &kind->columns[column];
     const char *at = (const char *)row + c->offset;
     char text[64];
-    snprintf(text, sizeof text, " %s=", c->name);
-    out_bytes(out, slice_of(text));
+    out_byte(out, ' ');
+    out_bytes(out, slice_of(c->name));
+    out_byte(out, '=');
     switch (c->type) {
     case COLUMN_TEXT:
         write_string(out, *(const struct slice *)(const void *)at);
         return;
     case COLUMN_U64:
-        snprintf(text, sizeof text, "%" PRIu64,
-                 *(const uint64_t *)(const void *)at);
-        break;
-    case COLUMN_I64:
-        snprintf(text, sizeof text, "%" PRId64,
-                 *(const int64_t *)(const void *)at);
-        break;
+        write_digits(out, *(const uint64_t *)(const void *)at);
+        return;
+    case COLUMN_I64: {
+        int64_t number = *(const int64_t *)(const void *)at;
+        if (number < 0) {
+            out_byte(out, '-');
+        }
+        write_digits(out, number < 0 ? -(uint64_t)number : (uint64_t)number);
+        return;
+    }
     case COLUMN_F64:
         snprintf(text, sizeof text, "%.17g", *(const double *)(const void *)at);
         break;
@@ -225,9 +231,11 @@ static void describe_row(const struct kind_row *kind, const void *row,
 static void describe_gone(const struct kind_row *kind, uint64_t id,
                           struct out *out)
 {
-    char text[80];
-    snprintf(text, sizeof text, "    %s %" PRIu64 " gone\n", kind->name, id);
-    out_bytes(out, slice_of(text));
+    out_bytes(out, SLICE("    "));
+    out_bytes(out, slice_of(kind->name));
+    out_byte(out, ' ');
+    write_digits(out, id);
+    out_bytes(out, SLICE(" gone\n"));
 }
 
 void disk_describe(const struct batch *batch, struct out *out)
@@ -243,4 +251,12 @@ void disk_describe(const struct batch *batch, struct out *out)
             describe_gone(kind, changes->gone[k], out);
         }
     }
+}
+
+int64_t disk_clock_us(const struct disk *disk)
+{
+    uint64_t id = 1;
+    const struct row_counters *const *row =
+        tfind(&id, &disk->trees[ROW_counters], by_id);
+    return row == NULL ? 0 : (*row)->clock_us;
 }

@@ -28,6 +28,9 @@ void disk_fini(struct disk *disk);
 bool disk_apply(struct disk *disk, const struct batch *batch,
                 struct store_error *why);
 
+/* The engine time that the last row of counters tells; 0: there is none. */
+int64_t disk_clock_us(const struct disk *disk);
+
 /* Gives every row to `each`, in the order a store does; false if refused. */
 bool disk_load(const struct disk *disk, store_each *each, void *arg);
 

@@ -3,6 +3,7 @@
 #include "proto/check.h"
 #include "proto/memory.h"
 #include "proto/message.h"
+#include "tests/sim/digits.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/pending.h"
 
@@ -68,12 +69,8 @@ int64_t world_now_us(const struct world *world)
 
 static void trace_time(struct world *world)
 {
-    int64_t us = world->now_us - WORLD_START_US;
-    char text[40];
-    snprintf(text, sizeof text, "%s%" PRId64 ".%06" PRId64 " ",
-             us < 0 ? "-" : "", (us < 0 ? -us : us) / 1000000,
-             (us < 0 ? -us : us) % 1000000);
-    out_bytes(&world->trace, slice_of(text));
+    write_seconds(&world->trace, world->now_us - WORLD_START_US);
+    out_byte(&world->trace, ' ');
 }
 
 static void trace(struct world *world, const char *what, uint64_t conn,
@@ -85,9 +82,8 @@ static void trace(struct world *world, const char *what, uint64_t conn,
     trace_time(world);
     out_bytes(&world->trace, slice_of(what));
     if (conn != 0) {
-        char number[32];
-        snprintf(number, sizeof number, " %" PRIu64, conn);
-        out_bytes(&world->trace, slice_of(number));
+        out_byte(&world->trace, ' ');
+        write_digits(&world->trace, conn);
     }
     if (text.len > 0) {
         out_byte(&world->trace, ' ');
@@ -205,8 +201,13 @@ static void deliver(struct world *world, const struct effect_reply *effect)
 static void step(struct world *world, struct event *event)
 {
     event->now_us = world->now_us;
+    if (world->options.watch != NULL) {
+        world->options.watch->event(world->options.arg, event);
+    }
     engine_step(world->engine, event, &world->effects);
-    engine_check(world->engine);
+    if (!world->options.unchecked) {
+        engine_check(world->engine);
+    }
     for (size_t i = 0; i < world->effects.replies_count; i++) {
         deliver(world, &world->effects.replies[i]);
     }
@@ -225,6 +226,9 @@ static void cut(struct world *world)
     world->batch = engine_cut(world->engine);
     if (world->batch == NULL) {
         return;
+    }
+    if (world->options.watch != NULL) {
+        world->options.watch->cut(world->options.arg);
     }
     uint64_t number = world->batch->number;
     if (number != world->batch_number + 1) {
@@ -262,6 +266,9 @@ bool world_write(struct world *world)
         fault(world, "batch %" PRIu64 ": %s", world->batch_number, why.text);
     }
     world->batch_written = true;
+    if (world->options.watch != NULL) {
+        world->options.watch->written(world->options.arg);
+    }
     trace(world, "written", world->batch_number, (struct slice){NULL, 0});
     return true;
 }
@@ -347,7 +354,12 @@ static void refuse(struct world *world, uint64_t conn, struct slice line,
     message_error(&out, id, why);
     struct slice reply = {out.at, out.len - 1};
     trace(world, "<", conn, reply);
-    tally(world, method_of_line(line), true);
+    enum method method = method_of_line(line);
+    tally(world, method, true);
+    if (world->options.watch != NULL) {
+        world->options.watch->refused(world->options.arg, conn, id, method,
+                                      why->error);
+    }
     if (world->options.on_reply != NULL) {
         world->options.on_reply(world->options.arg, conn, reply);
     }
@@ -457,6 +469,16 @@ bool world_persist(struct world *world)
     return true;
 }
 
+bool world_in_flight(const struct world *world)
+{
+    return world->batch != NULL;
+}
+
+bool world_busy(const struct world *world)
+{
+    return world->batch != NULL || slice_due(world);
+}
+
 size_t world_rows(const struct world *world, enum row_kind kind)
 {
     return world->disk.counts[kind];
@@ -522,6 +544,10 @@ static void begin(struct world *world)
     world->batch_number = 0;
     world->store_held = false;
     world->slices_held = false;
+    if (world->options.watch != NULL) {
+        world->options.watch->born(world->options.arg, world->now_us,
+                                   disk_clock_us(&world->disk));
+    }
     settle(world);
 }
 
@@ -554,6 +580,10 @@ bool world_check_reload(struct world *world)
 {
     if (world->batch != NULL || slice_due(world)) {
         return false;
+    }
+    if (disk_clock_us(&world->disk) > world->now_us) {
+        return true; /* the clock was set back: another engine would begin at
+                        the time of the last batch, and not now */
     }
     struct engine *other = load_engine(world);
     uint64_t here = engine_digest(world->engine);

@@ -24,6 +24,7 @@
 
 #include "daemon/engine/engine.h"
 #include "proto/arena.h"
+#include "proto/errors.h"
 
 /* 2001-09-09 01:46:40 UTC: when every world begins. */
 #define WORLD_START_US ((int64_t)1000000000 * 1000000)
@@ -37,12 +38,28 @@ struct world_tally {
 /* A reply that was sent: a line without its LF, valid during the call. */
 typedef void world_reply(void *arg, uint64_t conn, struct slice line);
 
+/* Whoever wants to see what the engine is told, and when. */
+struct world_watch {
+    /* Before a step. */
+    void (*event)(void *arg, const struct event *event);
+    /* A line that was no request; never told to the engine. */
+    void (*refused)(void *arg, uint64_t conn, struct slice id,
+                    enum method method, enum error error);
+    void (*cut)(void *arg);     /* a batch begins its way to the disk */
+    void (*written)(void *arg); /* it is there */
+    /* An engine was loaded, the clock shows `clock_us`, and the greatest time
+     * on its disk is `disk_us`. */
+    void (*born)(void *arg, int64_t clock_us, int64_t disk_us);
+};
+
 struct world_options {
-    struct engine_options engine; /* `discover` is filled in if absent */
-    world_reply *on_reply;        /* maybe NULL */
+    struct engine_options engine;    /* `discover` is filled in if absent */
+    world_reply *on_reply;           /* maybe NULL */
+    const struct world_watch *watch; /* maybe NULL; else all of it */
     void *arg;
     struct world_tally *tally; /* METHODS of them, or NULL */
     bool trace;                /* keep the trace */
+    bool unchecked;            /* no engine_check: for a second run */
 };
 
 struct world;
@@ -86,6 +103,10 @@ bool world_persist(struct world *world);
  * between the write and its answer leaves. False: none was in flight. */
 bool world_write(struct world *world);
 
+/* Is a batch in flight? Or work to be done besides? */
+bool world_in_flight(const struct world *world);
+bool world_busy(const struct world *world);
+
 /* How many rows of that kind are durable. */
 size_t world_rows(const struct world *world, enum row_kind kind);
 
@@ -118,6 +139,7 @@ void world_restart(struct world *world);
 /*
  * If nothing is on its way to the disk: would an engine loaded from the disk
  * have the state that this one has? A fault if not. False: not a quiet moment.
+ * Not compared while the clock shows less than the disk.
  */
 bool world_check_reload(struct world *world);
 
