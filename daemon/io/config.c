@@ -449,7 +449,7 @@ static const char allow_example[] =
     "everything;\n"
     "# each `allow` opens roles to more users and groups: producer, worker, "
     "operator\n"
-    "# (both, and what concerns everybody: terms, pause, purge, delete, retry, "
+    "# (both, and what concerns everybody: pause, purge, delete, retry, "
     "cancel)\n"
     "# and admin (everything of every name, without quotas). `kinds` (queue, "
     "lock,\n"
