@@ -9,12 +9,16 @@
 #include "proto/limits.h"
 
 /* What one connection may have carried out in a turn, before it is the turn of
- * the next: bytes or lines, whatever comes first. */
+ * the next: bytes, lines or time, whatever comes first. Time, since a line may
+ * be dear (a list of many jobs) or cheap. */
 #define SHARE_BYTES ((size_t)64 << 10)
 #define SHARE_LINES 1024
+#define SHARE_NS    UINT64_C(250000)
 
-/* What all of them may together, so that commits and timers get their turn. */
+/* What all of them may together, so that commits and timers get their turn,
+ * and whoever has sent meanwhile is heard. */
 #define TURN_BYTES ((size_t)1 << 20)
+#define TURN_NS    UINT64_C(1000000)
 
 /* Replies are held back while a batch is written, and a disk may hang. So that
  * they cannot pile up without a bound, one connection may carry out so many
@@ -408,6 +412,7 @@ static bool hold_back(struct connection *c)
 static size_t serve_share(struct connection *c)
 {
     size_t bytes = 0;
+    uint64_t until_ns = uv_hrtime() + SHARE_NS;
     for (unsigned lines = 0; lines < SHARE_LINES && bytes < SHARE_BYTES;
          lines++) {
         if (hold_back(c)) {
@@ -418,26 +423,40 @@ static size_t serve_share(struct connection *c)
                                            : serve_next_line(c);
         bytes += size;
         c->batch_bytes += size;
-        if (c->input != INPUT_READY) {
+        if (c->input != INPUT_READY || uv_hrtime() >= until_ns) {
             break;
         }
     }
     return bytes;
 }
 
-void bridge_serve(struct server *server)
+/* A share for each up to `last`, or for as many as the turn has time for, and
+ * for one at least. */
+static void serve_list(struct connection_list *list,
+                       const struct connection *last, size_t *bytes,
+                       uint64_t until_ns)
 {
-    struct connection_list *ready = &server->connections.ready;
-    struct connection *last = TAILQ_LAST(ready, connection_list);
-    size_t bytes = 0;
-    for (bool more = last != NULL; more && bytes < TURN_BYTES;) {
-        struct connection *c = TAILQ_FIRST(ready);
-        more = c != last;
-        bytes += serve_share(c);
+    for (bool more = last != NULL; more;) {
+        struct connection *c = TAILQ_FIRST(list);
+        *bytes += serve_share(c);
         if (c->input == INPUT_READY) {
             connection_set_input(c, INPUT_READY); /* behind the others */
         }
+        more = c != last && *bytes < TURN_BYTES && uv_hrtime() < until_ns;
     }
+}
+
+/* First those that were quiet so far: whoever sends little is not held up by
+ * those that send more than their share, however many these are. */
+void bridge_serve(struct server *server)
+{
+    struct connections *all = &server->connections;
+    const struct connection *last = TAILQ_LAST(&all->ready, connection_list);
+    uint64_t until_ns = uv_hrtime() + TURN_NS;
+    size_t bytes = 0;
+    serve_list(&all->fresh, TAILQ_LAST(&all->fresh, connection_list), &bytes,
+               until_ns);
+    serve_list(&all->ready, last, &bytes, until_ns);
 }
 
 /* What an array has so far; its other elements end with the session. */
