@@ -222,6 +222,8 @@ def producers_are_served_in_order(past, queue="main"):
                 continue
             seen.add(id)
             put, index = past.tag_calls[tag]
+            if put.again:  # it may have been refused, unseen, and tried anew
+                continue
             here = (put.n, index)
             if here < last.get(put.who, (0, 0)):
                 yield (f"{tag} of {put.who} comes after a later one, token "

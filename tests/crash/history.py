@@ -14,6 +14,8 @@ import os
 import record
 
 NEVER = float("inf")
+LIBRARY = 0  # in place of the daemon's pid: libsyncd does not tell it
+CLOCKS_APART = 0.05  # seconds: what the clocks of two processes may differ by
 FINISHING = ("queue.done", "queue.get")
 DURABLE = ("queue.put", "queue.done", "queue.fail")
 
@@ -91,6 +93,7 @@ class Reader:
         self.tenure = None
         self.calls = {}
         self.last = 0
+        self.last_back = 0
 
     def read(self, path):
         for at, word, *rest in record.read(path):
@@ -120,6 +123,14 @@ class Reader:
         self.pid = pid
         self.tenure.pids.append(pid)
 
+    def on_lost(self, at):
+        """The library does not tell when it was: it was there when it had its
+        last answer."""
+        del at
+        if self.pid == LIBRARY:
+            self.leave(self.last_back)
+            self.tenure = None
+
     def on_close(self, at):
         self.leave(at)
         self.tenure = None
@@ -140,6 +151,7 @@ class Reader:
     def on_back(self, at, n, result):
         call = self.calls[n]
         call.back, call.back_pid, call.result = at, self.pid, result
+        self.last_back = at
 
     def on_error(self, at, n, name):
         call = self.calls[n]
@@ -282,7 +294,7 @@ class History:
                 offset = self.offset[call.who]
                 for id, token, _, _, until in call.result["jobs"]:
                     yield self.hold("job", id, token, call,
-                                    (until - offset) * 1e9)
+                                    (until - offset - CLOCKS_APART) * 1e9)
 
     def other_holds(self, method, kind):
         for call in self.calls:

@@ -42,6 +42,9 @@ MEMBERS = [
     (("j1", "batch"), {}),
     (("j2", "batch"), {"grace": GRACE}),
     (("o1", "look"), {"queues": "main,taken,narrow,keyed"}),
+    (("p7", "lib_produce"), {}),
+    (("w10", "lib_work"), {}),
+    (("l4", "lib_lock"), {}),
 ]
 QUEUES = {
     "main": {"capacity": 20},
@@ -50,14 +53,15 @@ QUEUES = {
     "taken": {"capacity": 5},
     "keyed": {"capacity": 20},
     "staged": {"capacity": 0},
+    "lib": {"capacity": 10},
 }
 PERMITS = 3
-LASTING = ("work",)  # the roles that are still needed while it drains
+LASTING = ("work", "lib_work")  # the roles that are still needed while it drains
 
 
-def declare(client):
+def declare(client, lease=3600):
     for queue, terms in QUEUES.items():
-        client.call("queue.declare", queue=queue, lease=3600, max_attempts=0,
+        client.call("queue.declare", queue=queue, lease=lease, max_attempts=0,
                     **terms)
     client.call("semaphore.declare", semaphore="s", value=PERMITS)
     client.call("semaphore.declare", semaphore="c", value=0, bounded=False)
@@ -84,10 +88,11 @@ def one_round(crowd, mean_lines):
         crowd.kill()
 
 
-def drain(crowd):
+def drain(crowd, running=False):
     """The faults are over: everything must come to its end."""
-    crowd.launch()
-    crowd.wait_ready()
+    if not running:
+        crowd.launch()
+        crowd.wait_ready()
     crowd.finish_members({m.role for m in crowd.members} - set(LASTING))
     with crowd.daemon.client() as client:
         for batch in client.call("batch.list", limit=1000)["batches"]:
@@ -100,6 +105,10 @@ def drain(crowd):
                 show = client.call("queue.show", queue=queue)
                 crowd.faults.append(f"{queue} does not drain: {show}")
         crowd.kill_members()
+        # Whoever was killed while no daemon was there holds on for its grace.
+        harness.TestCase().wait_until(
+            lambda: client.call("semaphore.show", semaphore="s")["free"]
+            == PERMITS, "all permits free")
         at_end = {
             "permits": client.call("semaphore.show", semaphore="s"),
             "counter": client.call("semaphore.show", semaphore="c"),

@@ -10,8 +10,8 @@ processes of the machine share, in nanoseconds. Words:
                             without a grace
     close                   about to close the connection
     down                    the connection is found lost
-    lost                    requests without an answer will get none; what was
-                            held is held no more
+    lost                    the session is gone: requests without an answer will
+                            get none, what was held is held no more
     call N METHOD PARAMS    a request; bodies are told by their tags alone
     again N                 the same request, once more, after a resume
     back N RESULT           its answer

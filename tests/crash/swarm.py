@@ -31,11 +31,16 @@ class Member:
         self.life += 1
         self.record = self.swarm.path(f"{self.name}.{self.life}.rec")
         self.process = subprocess.Popen(
-            [sys.executable, "-S", "-E", "-B", os.path.join(HERE, "roles.py"),
-             self.swarm.daemon.socket_path, self.record,
+            [*self.program(), self.swarm.daemon.socket_path, self.record,
              f"{self.swarm.seed}/{self.name}/{self.life}", self.role,
              *(f"{name}={value}" for name, value in self.options.items())],
             stdin=subprocess.DEVNULL)
+
+    def program(self):
+        if self.role.startswith("lib_"):
+            return [os.path.join(harness.BIN, "crash_client")]
+        return [sys.executable, "-S", "-E", "-B",
+                os.path.join(HERE, "roles.py")]
 
     def strike(self):
         """Kills it, in the middle of whatever it does."""
@@ -43,10 +48,11 @@ class Member:
         self.process.kill()
         self.process.wait()
 
-    def finish(self):
-        """Lets it end what it has begun; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(harness.PATIENCE)
+    def has_begun(self):
+        """Will it take a TERM as it should? Or it has ended already."""
+        return (self.process.poll() is not None
+                or os.path.exists(self.record)
+                and os.path.getsize(self.record) > 0)
 
 
 class Swarm:
@@ -116,7 +122,9 @@ class Swarm:
     def finish_members(self, roles):
         """Ends those of these roles; each must be able to."""
         chosen = [m for m in self.members if m.role in roles]
+        case = harness.TestCase()
         for member in chosen:
+            case.wait_until(member.has_begun, f"{member.name} begins")
             member.process.send_signal(signal.SIGTERM)
         for member in chosen:
             status = member.process.wait(harness.PATIENCE)
