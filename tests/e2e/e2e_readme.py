@@ -64,6 +64,7 @@ def place(folder, binaries):
     os.makedirs(bin_dir)
     os.symlink(os.path.join(binaries, "syncctl"),
                os.path.join(bin_dir, "syncctl"))
+    os.symlink(os.path.join(TOP, "client"), os.path.join(folder, "client"))
     wrapper = os.path.join(bin_dir, "syncd")
     with open(wrapper, "w", encoding="utf-8") as file:
         file.write(f"#!/bin/sh\nexec '{binaries}/syncd' \"$@\" "

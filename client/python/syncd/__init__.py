@@ -2,7 +2,42 @@
 
     from syncd import Lock, Queue       # instead of threading and queue
 
-and the same program coordinates processes. See help(syncd.Lock), ...
+and the same program coordinates processes: those that it forks or starts by
+multiprocessing, and, by a name given first, any others of this machine, in any
+language. A daemon, syncd, has to run.
+
+    lock = Lock("backup")               # whoever says "backup" means this one
+    with lock:                          # free when the process ends, however
+        print(lock.token)               # greater than any before
+
+    Lock RLock Condition Semaphore BoundedSemaphore Event Barrier
+    Queue LifoQueue PriorityQueue SimpleQueue
+
+have the methods, exceptions and reprs of Python's. Without a name they are
+private. Queues lose nothing: an item is on disk when put() returns, and whoever
+got it has it until task_done(), or until its process dies; then another gets it.
+
+    jobs = Queue("mail", 100)           # put() waits while 100 are in it
+    jobs.put({"to": "ada"}, priority=-1, delay=60, key="ada")
+
+    for job in jobs.jobs():             # in a worker, until jobs.shutdown()
+        with job:                       # done at the end, or failed and tried
+            send(job.item)              # again later if there is an exception
+
+What threads cannot have:
+
+    Client, configure     another socket, grace or name; any method by call()
+    Queue.get_job, jobs   jobs under a lease: see RunningJob
+    Job                   what put() returns: result(), cancel(), retry()
+    Batch                 jobs in stages
+    worker                a function run on a queue's jobs, by threads or processes
+    syncd.aio             the same for asyncio
+
+A restart of the daemon goes unnoticed: whoever waits goes on waiting, and what is
+held stays held, for as long as the client's grace (30 s). Later than that it is
+lost, and SessionLost or LockLost says so. ConnectError: no daemon is there, and
+what to do about it. All of syncd's own exceptions are Error. help(syncd.Queue),
+help(syncd.worker), ... tell the rest.
 """
 import importlib
 from typing import Any
