@@ -78,8 +78,7 @@ static void send_requests(struct syncd *s, struct handshake *shake,
         if (n >= 0) {
             sent += (size_t)n;
         } else if (errno != EAGAIN && errno != EINTR) {
-            try_again(s, shake, "closed the connection");
-            return;
+            return; /* the end, and perhaps a word before it, are read */
         } else if (monotonic_us() >= until_us) {
             try_again(s, shake, "does not read what it is sent");
             return;
@@ -156,8 +155,15 @@ static void take_error(struct syncd *s, struct handshake *shake,
     if (reply->error == ERROR_method_not_found) {
         s->trouble.status = SYNCD_E_PROTOCOL;
     }
-    shake->verdict =
-        reply->error == ERROR_unavailable ? HELLO_AGAIN : HELLO_WRONG;
+    bool passes =
+        reply->error == ERROR_unavailable || reply->error == ERROR_limit;
+    shake->verdict = passes ? HELLO_AGAIN : HELLO_WRONG;
+}
+
+/* Whoever is turned away at the door is told so before it asks anything. */
+static bool is_turned_away(const struct reply *reply)
+{
+    return reply->error != ERROR_NONE && scan_kind_of(reply->id) == SCAN_NULL;
 }
 
 /* Is it the answer to the request with this id? */
@@ -177,7 +183,9 @@ static void take_line(struct syncd *s, struct handshake *shake,
     bool is_open = sense && !shake->opened && answers(&reply, shake->open_id);
     bool is_info =
         sense && !shake->informed && answers(&reply, shake->open_id + 1);
-    if (!is_open && !is_info) {
+    if (sense && is_turned_away(&reply)) {
+        take_error(s, shake, &reply);
+    } else if (!is_open && !is_info) {
         sense = false;
     } else if (reply.error != ERROR_NONE) {
         take_error(s, shake, &reply);

@@ -102,6 +102,7 @@ void places_find(struct places *places, const char *given)
     }
     if (given != NULL && given[0] != '\0') {
         add(places, copy(given), NULL);
+        places->given = true;
         return;
     }
     add_users_own(places);
@@ -275,8 +276,13 @@ static void explain_absent(struct fault *all, const struct places *places,
         fault_add(all, "%s%s (%s)", i == 0 ? "" : " and ", places->at[i].path,
                   reason != NULL ? reason : each[i].text);
     }
-    fault_add(all, "; start one with `syncd &`, or the service with "
-                   "`systemctl start syncd.socket`");
+    if (places->given) {
+        fault_add(all, "; start one there with `syncd --socket %s &`",
+                  places->at[0].path);
+    } else {
+        fault_add(all, "; start one with `syncd &`, or the service with "
+                       "`systemctl start syncd.socket`");
+    }
 }
 
 enum reach places_reach(const struct places *places, int *fd, size_t *which,

@@ -17,6 +17,7 @@ struct place {
 struct places {
     struct place at[PLACES_MAX];
     size_t count;
+    bool given; /* the only one, and not for the library to choose */
 };
 
 /*

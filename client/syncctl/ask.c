@@ -59,12 +59,18 @@ char *ask_client(const struct invocation *invocation)
     return clean(&line);
 }
 
+/* A daemon that was started a moment ago, as in `syncd & syncctl ...`, is not
+ * there yet: so long it is waited for. */
+#define CONNECT_SECONDS 1.0
+
 int ask_open(const struct invocation *invocation, double grace,
              struct syncd **s)
 {
     char *client = ask_client(invocation);
-    const struct syncd_options options = {
-        .socket = invocation->socket, .client = client, .grace = grace};
+    const struct syncd_options options = {.socket = invocation->socket,
+                                          .client = client,
+                                          .grace = grace,
+                                          .connect_timeout = CONNECT_SECONDS};
     int result = syncd_open(&options, s);
     mem_free(client);
     return result == SYNCD_OK ? STATUS_DONE : ask_failed(invocation, result);
@@ -77,6 +83,7 @@ static int reply_status(void)
         int status;
     } statuses[] = {{"forbidden", STATUS_NOT_ALLOWED},
                     {"broken", STATUS_BROKEN},
+                    {"limit", STATUS_WOULD_WAIT},
                     {"unavailable", STATUS_WOULD_WAIT}};
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         if (strcmp(syncd_error_name(), statuses[i].name) == 0) {

@@ -229,6 +229,7 @@ static void screen_begin(struct top *top)
     struct termios raw;
     const char *term = getenv("TERM");
     top->screen = isatty(STDOUT_FILENO) == 1 && !top->invocation->json &&
+                  top->invocation->options[TOP_COUNT].text == NULL &&
                   term != NULL && strcmp(term, "dumb") != 0;
     if (!top->screen) {
         return;
@@ -318,8 +319,9 @@ const struct command command_top = {
     .options_count = TOP_OPTIONS,
     .run = top_run,
     .description = "The queues whose names begin with PREFIX, or all; the "
-                   "busiest first. On a terminal q ends it. Elsewhere one "
-                   "picture follows the other; with --json each is a line.",
+                   "busiest first. On a terminal q ends it. Elsewhere, and "
+                   "with --count, one picture follows the other; with --json "
+                   "each is a line.",
     .examples =
         (const struct example_row[]){
             {"syncctl top --interval 5s", "A look every five seconds."},

@@ -48,8 +48,10 @@ static void refuse_connection(struct complaint *why, const char *limit,
                               size_t value, const char *who)
 {
     complain(why, ERROR_limit,
-             "%zu clients%s are connected, as many as may be; try again later",
-             value, who);
+             "%zu client%s%s %s connected, as many as may be (%s): try again "
+             "later",
+             value, value == 1 ? "" : "s", who, value == 1 ? "is" : "are",
+             limit);
     (void)snprintf(why->limit, sizeof(why->limit), "%s", limit);
     why->value = (int64_t)value;
 }

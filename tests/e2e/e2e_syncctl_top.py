@@ -72,6 +72,16 @@ class Top(terminal_case.TerminalCase):
         process.stdout = None
         self.assertNotEqual(process.wait(harness.PATIENCE), None)
 
+    def test_a_count_leaves_its_picture_on_the_terminal(self):
+        slave = self.open_terminal()
+        process = self.start("top", "--count", "1", stdout=slave,
+                             env={"TERM": "xterm"})
+        os.close(slave)
+        self.finish(process)
+        self.read_rest()
+        self.assertIn("busy", self.seen)
+        self.assertNotIn("\033[?1049", self.seen)
+
     def test_json(self):
         ran = self.ctl("top", "--json", "--count", "1")
         seen = json.loads(ran.lines[0])

@@ -118,8 +118,10 @@ class Usage(syncctl_case.SyncctlCase):
             self.assertIn(f"Fl {option}".replace("Fl ", "Fl Fl ", 1), page)
         keys = subprocess.run([harness.SYNCD, "--default-config"],
                               capture_output=True, text=True).stdout
-        for key in re.findall(r"(?m)^#?\s*(\w+) = ", keys):
-            self.assertIn(f".It Ic {key}\n", page)
+        # Those of an `allow` section stand indented.
+        for indent, key in re.findall(r"(?m)^#?(\s*)(\w+) = ", keys):
+            macro = "Cm" if indent else "Ic"
+            self.assertRegex(page, rf"(?m)^\.It {macro} (.* , )?{key}( ,|$)")
         self.assertNotIn("@", page)
 
 
@@ -320,7 +322,18 @@ class Statuses(syncctl_case.SyncctlCase):
                      ["put", "q", "--lines"], ["join", "q"]):
             ran = self.refused(*args, status=69, env=nowhere)
             self.assertIn(self.path("nowhere"), ran.err)
-            self.assertIn("start one", ran.err)
+            self.assertIn("start one there with `syncd --socket ", ran.err)
+
+    def test_who_is_turned_away_is_told_why(self):
+        os.mkdir(self.path("full"))
+        with open(self.path("full", "conf"), "w") as file:
+            file.write("max_connections = 1\n")
+        full = self.daemon(directory=self.path("full"),
+                           config=self.path("full", "conf"))
+        only = self.client(full)
+        only.call("server.info")
+        self.refused("ping", status=75, says="max_connections",
+                     env={"SYNCD_SOCKET": full.socket_path})
 
     @unittest.skipUnless(os.getuid() == 0, "needs another user")
     def test_not_allowed_is_77(self):
