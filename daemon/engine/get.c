@@ -264,6 +264,7 @@ void get_answer_again(struct engine *engine, const struct reply_to *to,
     write_end_array(out);
     write_finished(out, finished);
     write_end_object(out);
+    engine->token_kept = true; /* as it was, for the next time */
     reply_end(engine, to, change_batch_seen(engine));
 }
 
