@@ -66,6 +66,11 @@ static struct m_job *next_job(struct model *m, const struct m_waiter *get)
 void m_write_finished(struct model *m, struct out *out,
                       const struct m_waiter *get, const char *what)
 {
+    if (get->finished_len > 0) {
+        write_json(out, (struct slice){m->kept.at + get->finished_at,
+                                       get->finished_len});
+        return;
+    }
     write_begin_object(out);
     write_key(out, slice_of(what));
     write_integer(out, get->finished_done);
@@ -264,7 +269,9 @@ void m_queue_get(struct model *m, const struct m_to *to,
     struct m_waiter get = {0};
     if (request->has_done) {
         get.has_finished = true;
-        get.finished_needs = m_finish_part(m, to, &request->done, &get);
+        if (!m_finished_before(m, to, &get)) {
+            get.finished_needs = m_finish_part(m, to, &request->done, &get);
+        }
     }
     for (int i = 0; i < M_QUEUES; i++) {
         if (((queues >> i) & 1) != 0) {
@@ -280,6 +287,8 @@ void m_queue_get(struct model *m, const struct m_to *to,
     w->has_finished = get.has_finished;
     w->finished_done = get.finished_done;
     w->finished_needs = get.finished_needs;
+    w->finished_at = get.finished_at;
+    w->finished_len = get.finished_len;
     w->finished_stale_count = get.finished_stale_count;
     memcpy(w->finished_stale, get.finished_stale, sizeof(get.finished_stale));
     int serial = w->serial;
@@ -288,5 +297,7 @@ void m_queue_get(struct model *m, const struct m_to *to,
     if (w->used && w->serial == serial && request->timeout_us == 0) {
         w->used = false;
         m_get_answer(m, w);
+    } else if (w->used && w->serial == serial && w->has_finished) {
+        m_keep_finished(m, w);
     }
 }

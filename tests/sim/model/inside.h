@@ -27,6 +27,11 @@ void m_empty(struct model *m, const struct m_to *to, unsigned needs);
 void m_keep_token(struct model *m, const struct m_to *to,
                   struct slice finished);
 
+/* A get that waits keeps what became of its `done`, which is not done twice. */
+void m_keep_finished(struct model *m, const struct m_waiter *get);
+bool m_finished_before(const struct model *m, const struct m_to *to,
+                       struct m_waiter *get);
+
 /* Is there an answer to this, from before the restart? Then it is given. */
 bool m_again(struct model *m, const struct m_to *to);
 

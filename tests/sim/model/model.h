@@ -228,6 +228,8 @@ struct m_waiter {
     int finished_stale[M_ITEMS];
     int finished_stale_count;
     unsigned finished_needs;
+    size_t finished_at; /* as it was told before the restart, in model.kept */
+    size_t finished_len;
     char owner[16]; /* lock */
     bool reentrant;
     int64_t levels;
@@ -249,6 +251,7 @@ struct m_outcome {
     int session;
     int64_t id;
     int token;     /* of a get: the jobs that bear it; 0: none */
+    bool later;    /* of a get that waits: what became of its `done` */
     bool doubtful; /* maybe it is not kept, and carried out again */
     size_t at;     /* in model.kept */
     size_t len;

@@ -87,8 +87,12 @@ static void keep(struct model *m, const struct m_to *to, struct slice text,
     struct m_outcome *outcome = NULL;
     for (int i = 0; i < m->now.outcomes_count; i++) {
         struct m_outcome *o = &m->now.outcomes[i];
-        if (!o->used || (o->session == to->session && o->id == to->id)) {
+        bool same = o->used && o->session == to->session && o->id == to->id;
+        if (same || (!o->used && outcome == NULL)) {
             outcome = o;
+        }
+        if (same) {
+            break;
         }
     }
     if (outcome == NULL) {
@@ -138,6 +142,43 @@ void m_keep_token(struct model *m, const struct m_to *to, struct slice finished)
     }
 }
 
+void m_keep_finished(struct model *m, const struct m_waiter *get)
+{
+    if (keeps(m, &get->to)) {
+        struct out finished;
+        out_init(&finished);
+        m_write_finished(m, &finished, get, "done");
+        keep(m, &get->to, (struct slice){finished.at, finished.len}, 0);
+        m->kept_last->later = true;
+        out_fini(&finished);
+    }
+}
+
+static const struct m_outcome *outcome_before(const struct model *m,
+                                              const struct m_to *to)
+{
+    for (int i = 0; i < m->now.outcomes_count; i++) {
+        const struct m_outcome *o = &m->now.outcomes[i];
+        if (o->used && o->loaded && o->session == to->session &&
+            o->id == to->id) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+bool m_finished_before(const struct model *m, const struct m_to *to,
+                       struct m_waiter *get)
+{
+    const struct m_outcome *o = outcome_before(m, to);
+    if (o == NULL || !o->later) {
+        return false;
+    }
+    get->finished_at = o->at;
+    get->finished_len = o->len;
+    return true;
+}
+
 void m_error(struct model *m, const struct m_to *to, enum error error,
              const char *data, unsigned needs)
 {
@@ -163,22 +204,18 @@ void m_empty(struct model *m, const struct m_to *to, unsigned needs)
 
 bool m_again(struct model *m, const struct m_to *to)
 {
-    for (int i = 0; i < m->now.outcomes_count; i++) {
-        const struct m_outcome *o = &m->now.outcomes[i];
-        if (!o->used || !o->loaded || o->session != to->session ||
-            o->id != to->id) {
-            continue;
-        }
-        if (o->token != 0) {
-            m_get_again(m, to, o);
-            return true;
-        }
-        struct m_expected *e = expected_new(m, to);
-        out_bytes(&m->texts, (struct slice){m->kept.at + o->at, o->len});
-        e->len = o->len;
+    const struct m_outcome *o = outcome_before(m, to);
+    if (o == NULL || o->later) {
+        return false;
+    }
+    if (o->token != 0) {
+        m_get_again(m, to, o);
         return true;
     }
-    return false;
+    struct m_expected *e = expected_new(m, to);
+    out_bytes(&m->texts, (struct slice){m->kept.at + o->at, o->len});
+    e->len = o->len;
+    return true;
 }
 
 bool model_doubtful(const struct model *m, uint64_t conn, int64_t id)

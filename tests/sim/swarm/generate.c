@@ -177,6 +177,7 @@ static void comes_back(struct generator *g, int client)
             continue;
         }
         struct slice params = story_params(g->story, &again);
+        again.again = again.again != 0 ? again.again : again.number;
         struct out copy;
         out_init(&copy);
         out_bytes(&copy, params);

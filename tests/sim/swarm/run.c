@@ -234,13 +234,32 @@ static void write_line(struct run *run, const struct story *story,
     out_byte(&run->line, '}');
 }
 
+/* The bytes that the action sent which this one sends again. */
+static bool write_again(struct run *run, int number)
+{
+    for (size_t i = 0; i < run->told_count; i++) {
+        const struct told *told = &run->told[i];
+        if (told->number == number) {
+            run->line.len = 0;
+            out_bytes(&run->line,
+                      (struct slice){run->lines.at + told->at, told->len});
+            return true;
+        }
+    }
+    return false;
+}
+
 static void send(struct run *run, const struct story *story,
                  const struct action *action)
 {
     struct client_state *client = &run->clients[action->client];
-    struct told told = {
-        .act = ACT_SEND, .conn = client->conn, .us = action->us};
-    write_line(run, story, action);
+    struct told told = {.act = ACT_SEND,
+                        .conn = client->conn,
+                        .us = action->us,
+                        .number = action->number};
+    if (action->again == 0 || !write_again(run, action->again)) {
+        write_line(run, story, action);
+    }
     if (client->conn == 0) {
         told.connects = true;
         told.peer = (struct peer){.uid = client->uid,

@@ -21,7 +21,8 @@ struct told {
     struct peer peer;
     uint64_t conn;
     int64_t us;
-    size_t at; /* the line, in run.lines */
+    int number; /* of the action */
+    size_t at;  /* the line, in run.lines */
     size_t len;
 };
 

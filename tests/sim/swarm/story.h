@@ -33,6 +33,7 @@ struct action {
     int number; /* from 1 on, in the order of the whole story */
     int client; /* SEND, CLOSE */
     int64_t id; /* SEND; 0: a notification */
+    int again;  /* SEND: the same bytes as that action sent; 0: its own */
     int64_t us;
     enum method method;
     size_t at; /* its parameters, in story.texts */
