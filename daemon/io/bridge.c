@@ -433,30 +433,31 @@ static size_t serve_share(struct connection *c)
 /* A share for each up to `last`, or for as many as the turn has time for, and
  * for one at least. */
 static void serve_list(struct connection_list *list,
-                       const struct connection *last, size_t *bytes,
-                       uint64_t until_ns)
+                       const struct connection *last, struct turn *turn)
 {
     for (bool more = last != NULL; more;) {
         struct connection *c = TAILQ_FIRST(list);
-        *bytes += serve_share(c);
+        turn->bytes += serve_share(c);
         if (c->input == INPUT_READY) {
             connection_set_input(c, INPUT_READY); /* behind the others */
         }
-        more = c != last && *bytes < TURN_BYTES && uv_hrtime() < until_ns;
+        more = c != last && turn->bytes < TURN_BYTES &&
+               uv_hrtime() < turn->until_ns;
     }
 }
 
-/* First those that were quiet so far: whoever sends little is not held up by
- * those that send more than their share, however many these are. */
-void bridge_serve(struct server *server)
+void bridge_serve_fresh(struct server *server, struct turn *turn)
 {
     struct connections *all = &server->connections;
-    const struct connection *last = TAILQ_LAST(&all->ready, connection_list);
-    uint64_t until_ns = uv_hrtime() + TURN_NS;
-    size_t bytes = 0;
-    serve_list(&all->fresh, TAILQ_LAST(&all->fresh, connection_list), &bytes,
-               until_ns);
-    serve_list(&all->ready, last, &bytes, until_ns);
+    turn->last = TAILQ_LAST(&all->ready, connection_list);
+    turn->bytes = 0;
+    turn->until_ns = uv_hrtime() + TURN_NS;
+    serve_list(&all->fresh, TAILQ_LAST(&all->fresh, connection_list), turn);
+}
+
+void bridge_serve_rest(struct server *server, struct turn *turn)
+{
+    serve_list(&server->connections.ready, turn->last, turn);
 }
 
 /* What an array has so far; its other elements end with the session. */

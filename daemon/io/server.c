@@ -80,7 +80,10 @@ static bool is_finished(const struct server *server)
 static void serve(struct server *server)
 {
     tell_time(server);
-    bridge_serve(server);
+    struct turn turn;
+    bridge_serve_fresh(server, &turn);
+    flush_all(server); /* who sends little does not wait for the others */
+    bridge_serve_rest(server, &turn);
     flush_all(server);
 }
 
