@@ -383,8 +383,25 @@ static void clean_up(struct daemon *daemon)
     config_fini(&daemon->config);
 }
 
+static void *take_zeroed(size_t count, size_t size)
+{
+    CHECK(size == 0 || count <= SIZE_MAX / size);
+    return mem_zalloc(count * size);
+}
+
+/* Whoever finds no memory, we or a library: the process ends in one way. */
+static void take_memory(void)
+{
+    message_take_memory();
+    store_sqlite_take_memory();
+    int rc =
+        uv_replace_allocator(mem_alloc, mem_realloc, take_zeroed, mem_free);
+    CHECK(rc == 0);
+}
+
 int main(int argc, char **argv)
 {
+    take_memory();
     struct daemon *daemon = mem_zalloc(sizeof(*daemon));
     enum action action = ACTION_SERVE;
     umask(0077);

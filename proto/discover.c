@@ -265,6 +265,11 @@ static json_t *method_object(const struct method_row *row)
     return method;
 }
 
+void message_take_memory(void)
+{
+    json_set_alloc_funcs(mem_alloc, mem_free);
+}
+
 char *message_discover(const char *version, size_t *len)
 {
     json_t *methods = json_array();

@@ -5,9 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Set by tests alone, before the code under test runs. */
-static size_t fail_in;
-
 static void out_of_memory(size_t size)
 {
     (void)fprintf(stderr, "out of memory (%zu bytes asked for): exiting\n",
@@ -15,16 +12,8 @@ static void out_of_memory(size_t size)
     _exit(MEMORY_EXIT_STATUS);
 }
 
-void mem_fail_at(size_t n)
-{
-    fail_in = n;
-}
-
 static void *checked(void *got, size_t size)
 {
-    if (fail_in > 0 && --fail_in == 0) {
-        got = NULL;
-    }
     if (got == NULL) {
         out_of_memory(size);
     }

@@ -20,10 +20,4 @@ void *mem_realloc(void *take_old, size_t size);
 char *mem_strndup(const char *at, size_t len); /* NUL-terminated copy */
 void mem_free(void *take_old);                 /* NULL is fine */
 
-/*
- * For tests: the n-th allocation from now on fails (1 is the next one; 0 turns
- * it off). Not safe with threads that allocate meanwhile.
- */
-void mem_fail_at(size_t n);
-
 #endif

@@ -81,6 +81,10 @@ struct reply {
 bool message_read_reply(struct slice line, struct arena *arena,
                         struct reply *reply);
 
+/* From here on the memory of the JSON library comes from memory.h; before
+ * anything else of this header is used. */
+void message_take_memory(void);
+
 /* The OpenRPC document of the whole table, as JSON text (owned by the caller,
  * freed with mem_free). `version` is the daemon's. */
 char *message_discover(const char *version, size_t *len);

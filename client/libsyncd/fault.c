@@ -59,8 +59,8 @@ void fault_clear(struct fault *fault)
     fault->text[0] = '\0';
 }
 
-static void set_list(struct fault *fault, int status, const char *format,
-                     va_list args)
+__attribute__((format(printf, 3, 0))) static void
+set_list(struct fault *fault, int status, const char *format, va_list args)
 {
     fault_fini(fault);
     fault->status = status;

@@ -195,8 +195,9 @@ void answer_end(struct engine *engine, uint64_t batch)
     reply_end(engine, &engine->current.to, batch);
 }
 
-static void refuse_list(struct engine *engine, enum error error,
-                        const char *param, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void
+refuse_list(struct engine *engine, enum error error, const char *param,
+            const char *format, va_list args)
 {
     struct complaint why = {.error = error};
     (void)vsnprintf(why.message, sizeof(why.message), format, args);

@@ -105,6 +105,9 @@ static inline void store_close(struct store *store)
 /* Keeps nothing. */
 struct store *store_memory_open(const struct executor *executor);
 
+/* From here on SQLite's memory comes from memory.h; before it is first used. */
+void store_sqlite_take_memory(void);
+
 /*
  * `dir`/syncd.db, made if it is not there; one process at a time (a second one
  * is refused). NULL with `error` set: no such directory, not allowed, taken,

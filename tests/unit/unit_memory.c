@@ -1,6 +1,7 @@
 /* memory.h and arena.h: the door to the heap, and pieces given back at once. */
 #include "proto/arena.h"
 #include "proto/memory.h"
+#include "tests/starve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ static int status_of_failure(size_t n)
     assert_true(child >= 0);
     if (child == 0) {
         (void)close(STDERR_FILENO);
-        mem_fail_at(n);
+        starve_at(n);
         void *a = mem_alloc(1);
         void *b = mem_zalloc(1);
         b = mem_realloc(b, 2);
@@ -100,13 +101,13 @@ static void test_arena_keeps_a_block(void **state)
     (void)state;
     arena_init(&arena);
     void *first = arena_alloc(&arena, 1000);
-    mem_fail_at(1);
+    starve_at(1);
     for (int i = 0; i < 100; i++) {
         arena_reset(&arena);
         assert_ptr_equal(arena_alloc(&arena, 1000), first);
         assert_non_null(arena_alloc(&arena, 50000));
     }
-    mem_fail_at(0);
+    starve_at(0);
     /* What was large is given back. */
     assert_non_null(arena_alloc(&arena, 2 * ARENA_KEEP_BYTES));
     arena_reset(&arena);
