@@ -29,6 +29,10 @@
 #include "proto/limits.h"
 #include "proto/memory.h"
 
+/* No time on disk is later (it is in the year 38505): what is counted from it
+ * does not run over. */
+#define TIME_MAX_US (INT64_C(1) << 60)
+
 /* A range of numbers reserved on disk in advance; none is given out twice. */
 struct numbers {
     uint64_t next;

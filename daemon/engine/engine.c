@@ -196,7 +196,7 @@ static bool numbers_load(struct numbers *numbers, uint64_t end)
 
 static bool counters_load(struct engine *engine, const struct row_counters *row)
 {
-    if (row->id != 1 || row->clock_us < 0 ||
+    if (row->id != 1 || row->clock_us < 0 || row->clock_us > TIME_MAX_US ||
         !numbers_load(&engine->job_ids, row->jobs_end) ||
         !numbers_load(&engine->tokens, row->tokens_end) ||
         !numbers_load(&engine->object_ids, row->objects_end)) {

@@ -135,20 +135,22 @@ static bool plausible(const struct engine *engine, const struct row_job *row)
 {
     return row->id > 0 && row->id < engine->job_ids.next &&
            row->body.at != NULL && row->state < JOB_STATES &&
-           row->put_at_us >= 0 && row->rank_us >= 0 &&
-           row->attempts <= UINT32_MAX && row->crashes <= UINT32_MAX &&
+           row->put_at_us >= 0 && row->put_at_us <= TIME_MAX_US &&
+           row->rank_us >= 0 && row->attempts <= UINT32_MAX &&
+           row->crashes <= UINT32_MAX &&
            (row->state != JOB_DONE || row->keep_done_us >= 0) &&
            index_find(&engine->jobs, row->id) == NULL;
 }
 
-/* Are its stage and its semaphores there, and its lists no longer than lists
- * can be? */
+/* Are its stage and its semaphores there, its lists no longer than lists can
+ * be, and does it wait for events only while it is held? */
 static bool holds_plausible(const struct engine *engine,
                             const struct row_job *row)
 {
     struct slice names[NAME_LIST_MAX];
     const struct batch_object *batch = batch_of_id(engine, row->batch);
-    if (names_split(row->after, names, NAME_LIST_MAX) > NAME_LIST_MAX ||
+    if ((row->after.at != NULL && row->state != JOB_HELD) ||
+        names_split(row->after, names, NAME_LIST_MAX) > NAME_LIST_MAX ||
         (row->batch != 0 &&
          (batch == NULL || row->stage >= batch->stages_count))) {
         return false;
