@@ -4,7 +4,6 @@
 #include "proto/memory.h"
 
 #include <endian.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,8 +49,7 @@ static bool is_page(int len, sqlite3_int64 at)
  * Four lanes, so that a page takes a fraction of a microsecond. Each step maps
  * lanes one to one, so a single changed word always changes the sum.
  */
-static uint64_t sum_page(const unsigned char *page, size_t len,
-                         sqlite3_int64 at)
+uint64_t page_sum_of(const unsigned char *page, size_t len, sqlite3_int64 at)
 {
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t lanes[4] = {(uint64_t)at, 1, 2, 3};
@@ -98,7 +96,7 @@ static int summed_read(sqlite3_file *file, void *bytes, int len,
     if (!f->summed || !is_page(len, at)) {
         return SQLITE_OK;
     }
-    uint64_t sum = sum_page(bytes, (size_t)len, at);
+    uint64_t sum = page_sum_of(bytes, (size_t)len, at);
     const char *kept = (const char *)bytes + len - PAGE_SUM_BYTES;
     return memcmp(&sum, kept, sizeof(sum)) == 0 ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
@@ -109,7 +107,7 @@ static int summed_write(sqlite3_file *file, const void *bytes, int len,
     struct summed_file *f = summed_of(file);
     learn(f, bytes, len, at);
     if (f->summed && is_page(len, at)) {
-        uint64_t sum = sum_page(bytes, (size_t)len, at);
+        uint64_t sum = page_sum_of(bytes, (size_t)len, at);
         memcpy(f->copy, bytes, (size_t)len - sizeof(sum));
         memcpy(f->copy + len - sizeof(sum), &sum, sizeof(sum));
         bytes = f->copy;

@@ -17,6 +17,8 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #define PAGE_SUM_BYTES 8
 
@@ -34,5 +36,9 @@ const char *page_sum_name(const struct page_sum *vfs);
 
 /* Do the pages of a connection's file, over this VFS, have sums? */
 bool page_sum_on(sqlite3 *db);
+
+/* What stands in the last bytes of a page, which lies at `at` in the file; as
+ * it stands there, so in whatever order this machine has. */
+uint64_t page_sum_of(const unsigned char *page, size_t len, sqlite3_int64 at);
 
 #endif
