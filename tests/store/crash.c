@@ -3,7 +3,7 @@
  * what was acknowledged is there, and what is there is what some prefix of the
  * batches made, to the last column.
  *
- *     store_crash [DAMAGES [SEED]]
+ *     store_crash [DAMAGES [SEED [STRIDE]]]    STRIDE: of the large script
  *
  * The script runs once. Before each of its calls the disk is looked at as a
  * power cut would leave it (ram_disk.h), DAMAGES times, and another store is
@@ -31,7 +31,7 @@ struct script {
 /* Small batches come into the database when it is closed, and, after a disk
  * that was full, with every batch; large ones because the log is long. */
 static const struct script small = {{12, 3, 300}, 3, 7, 1};
-static const struct script large = {{40, 12, 400000}, 2, 12, 173};
+static struct script large = {{40, 12, 400000}, 2, 12, 173};
 
 struct run {
     const struct script *script;
@@ -297,6 +297,9 @@ int main(int argc, char **argv)
     }
     if (argc > 2) {
         seed_asked = strtoull(argv[2], NULL, 10);
+    }
+    if (argc > 3) {
+        large.stride = (unsigned)strtoul(argv[3], NULL, 10);
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
  *
  * The exception is the log: damage in its last transaction cannot be told from
  * a write that a power cut tore, so that one may be gone.
+ *
+ *     store_damage [FLIPS [SEED]]
  */
 #include "tests/store/fixture.h"
 
@@ -14,10 +16,12 @@
 #include <unistd.h>
 
 #define BATCHES 25
-#define FLIPS   300
 
 /* A file header of SQLite, of which every bit is tried. */
 #define HEADER_BYTES 100
+
+static int flips = 300;
+static uint64_t seed = 4711;
 
 static const struct model_terms terms = {100, 8, 6000};
 
@@ -106,9 +110,9 @@ static int flip(struct scene *scene, size_t bit)
 /* Flips bits of the database; the truth or nothing. */
 static void flip_database(struct scene *scene)
 {
-    struct random random = {4711};
+    struct random random = {seed};
     int refused = 0;
-    for (int i = 0; i < FLIPS; i++) {
+    for (int i = 0; i < flips; i++) {
         int found = flip(scene, random_below(&random, scene->len * 8));
         assert_true(found == BATCHES || found == -1);
         refused += found == -1;
@@ -117,7 +121,9 @@ static void flip_database(struct scene *scene)
         int found = flip(scene, bit);
         assert_true(found == BATCHES || found == -1);
     }
-    print_message("%d of %d flips refused\n", refused, FLIPS);
+    print_message("database: %d of %d flips refused, the others without "
+                  "effect\n",
+                  refused, flips);
     assert_true(refused > 0);
 }
 
@@ -137,12 +143,24 @@ static void test_flips_with_log(void **state)
     struct scene scene;
     scene_make(&scene, true, "syncd.db");
     assert_int_equal(open_damaged(&scene, scene.len), BATCHES);
-    struct random random = {4712};
-    for (int i = 0; i < FLIPS / 3; i++) {
+    struct random random = {seed + 1};
+    for (int i = 0; i < flips / 3; i++) {
         int found = flip(&scene, random_below(&random, scene.len * 8));
         assert_true(found == BATCHES || found == -1);
     }
     scene_remove(&scene);
+}
+
+/* How many frames the last transaction has: those behind the last but one that
+ * tells the size of the database. */
+static size_t frames_of_last(const struct scene *scene, size_t frame)
+{
+    size_t count = 1;
+    while (memcmp(scene->bytes + scene->len - (count + 1) * frame + 4, "\0\0\0",
+                  4) == 0) {
+        count++;
+    }
+    return count;
 }
 
 static void test_flips_in_log(void **state)
@@ -151,18 +169,25 @@ static void test_flips_in_log(void **state)
     struct scene scene;
     scene_make(&scene, true, "syncd.db-wal");
     assert_int_equal(open_damaged(&scene, scene.len), BATCHES);
-    struct random random = {4713};
+    struct random random = {seed + 2};
+    size_t frame = 24 + 8192;
+    size_t last = (scene.len - frames_of_last(&scene, frame) * frame) * 8;
+    int in_last = 0;
     int refused = 0;
     int rolled_back = 0;
-    for (int i = 0; i < FLIPS; i++) {
-        int found = flip(&scene, random_below(&random, scene.len * 8));
-        assert_true(found == -1 || found >= BATCHES - 1);
+    for (int i = 0; i < flips; i++) {
+        size_t bit = random_below(&random, scene.len * 8);
+        int found = flip(&scene, bit);
+        assert_true(found == -1 || found == BATCHES ||
+                    (found == BATCHES - 1 && bit >= last));
+        in_last += bit >= last;
         refused += found == -1;
-        rolled_back += found >= 0 && found < BATCHES;
+        rolled_back += found == BATCHES - 1;
     }
-    print_message("%d of %d flips refused, %d taken for a torn write\n",
-                  refused, FLIPS, rolled_back);
-    assert_true(refused > FLIPS / 2);
+    print_message("log: %d of %d flips refused; %d were in the last "
+                  "transaction, %d of these taken for a torn write\n",
+                  refused, flips, in_last, rolled_back);
+    assert_true(refused > flips / 2);
     for (size_t bit = 0; bit < (size_t)32 * 8; bit += 3) { /* the header */
         assert_int_equal(flip(&scene, bit), -1);
     }
@@ -174,8 +199,8 @@ static void test_cut_off(void **state)
     (void)state;
     struct scene scene;
     scene_make(&scene, false, "syncd.db");
-    struct random random = {4714};
-    for (int i = 0; i < FLIPS / 3; i++) {
+    struct random random = {seed + 3};
+    for (int i = 0; i < flips / 3; i++) {
         size_t len = random_below(&random, scene.len);
         len = i % 2 == 0 ? len : len / 512 * 512;
         int found = open_damaged(&scene, len);
@@ -191,9 +216,9 @@ static void test_log_cut_off(void **state)
     (void)state;
     struct scene scene;
     scene_make(&scene, true, "syncd.db-wal");
-    struct random random = {4715};
+    struct random random = {seed + 4};
     int before = BATCHES;
-    for (int i = 0; i < FLIPS / 3; i++) {
+    for (int i = 0; i < flips / 3; i++) {
         size_t len = random_below(&random, scene.len);
         assert_true(open_damaged(&scene, len) >= 0);
     }
@@ -204,18 +229,6 @@ static void test_log_cut_off(void **state)
     }
     assert_true(before < BATCHES);
     scene_remove(&scene);
-}
-
-/* How many frames the last transaction has: those behind the last but one that
- * tells the size of the database. */
-static size_t frames_of_last(const struct scene *scene, size_t frame)
-{
-    size_t count = 1;
-    while (memcmp(scene->bytes + scene->len - (count + 1) * frame + 4, "\0\0\0",
-                  4) == 0) {
-        count++;
-    }
-    return count;
 }
 
 /* Frames that are lost: in the last transaction they are taken for torn, before
@@ -256,8 +269,14 @@ static void test_database_gone(void **state)
     scene_remove(&scene);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        flips = (int)strtol(argv[1], NULL, 10);
+    }
+    if (argc > 2) {
+        seed = strtoull(argv[2], NULL, 10);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flips),
         cmocka_unit_test(test_flips_with_log),
