@@ -194,6 +194,7 @@ static void carry_out(struct connection *c, const struct request *request,
         read_entropy(entropy);
         event.entropy = entropy;
     }
+    server->commit.requests++;
     if (request->method == METHOD_queue_put && server->commit.full) {
         server->commit.probe_wanted = true;
     }
