@@ -21,6 +21,7 @@ struct saved {
     uint32_t dirty; /* 1 + its place in the list of changes; 0: clean */
     uint16_t cut;   /* the number of the batch it was last in, cut short */
     bool on_disk;   /* its row is there, or in the batch that is out */
+    bool changed;   /* of a job: its last change was not its put */
 };
 
 struct change {

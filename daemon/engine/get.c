@@ -87,7 +87,7 @@ static bool told_early(const struct engine *engine, const struct job *job)
         job->extra->stage->released_in > engine->changes.done) {
         return false;
     }
-    return !job->changed || !change_is_under_way(engine, &job->saved);
+    return !job->saved.changed || !change_is_under_way(engine, &job->saved);
 }
 
 static void hand_out(struct engine *engine, const struct want *want,

@@ -102,7 +102,9 @@ static void set_text(struct engine *engine, const struct job *job,
 static struct job *job_alloc(struct engine *engine, uint32_t owner,
                              struct slice body)
 {
-    struct job *job = mem_alloc(sizeof(*job) + body.len);
+    /* The body begins in what would be padding. */
+    size_t size = offsetof(struct job, body) + body.len;
+    struct job *job = mem_alloc(size > sizeof(*job) ? size : sizeof(*job));
     memset(job, 0, sizeof(*job));
     CHECK(body.len <= UINT32_MAX);
     job->owner = owner;
@@ -240,7 +242,7 @@ static void mark(struct engine *engine, struct job *job)
     if (queue_is_durable(engine, queue)) {
         queue_save(engine, queue);
         change_mark(engine, ROW_job, job, &job->saved);
-        job->changed = true;
+        job->saved.changed = true;
     }
 }
 
@@ -307,7 +309,7 @@ void job_enter(struct engine *engine, struct job *job, struct queue *queue,
     job_place(engine, job, queue, delay_us);
     job_key(queue, job);
     mark(engine, job);
-    job->changed = false;
+    job->saved.changed = false;
     engine->counters.put++;
     queue_touch(engine, queue);
 }
@@ -515,8 +517,8 @@ void job_revive(struct engine *engine, struct job *job)
     CHECK(job->set->state == JOB_DEAD || job->set->moving);
     CHECK(!job_key_taken(engine, job));
     job->attempts = 0;
-    job->crashes = 0;
     job_extra(engine, job)->finished_at_us = 0;
+    job->extra->crashes = 0;
     job_unlink(job);
     job_link(engine, job, queue->sets[JOB_READY], job_rank(job_priority(job)));
     if (job->extra->stage != NULL) {
@@ -572,7 +574,7 @@ void job_crashed(struct engine *engine, struct job *job, struct slice why)
         return;
     }
     int64_t max_attempts = job_max_attempts(job);
-    job->crashes++;
+    job_extra(engine, job)->crashes++;
     engine->counters.crashed++;
     job_set_error(engine, job, why);
     if (max_attempts > 0 && (int64_t)job->attempts >= max_attempts) {

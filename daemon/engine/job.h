@@ -35,6 +35,7 @@
 
 #include "daemon/engine/change.h"
 #include "daemon/engine/containers.h"
+#include "daemon/engine/job_tree.h"
 #include "daemon/engine/timer.h"
 #include "daemon/engine/waiter.h"
 #include "proto/request.h"
@@ -54,6 +55,7 @@ struct job_extra {
     struct job *job; /* whose it is */
     struct slice key;
     double priority;
+    uint32_t crashes;     /* tries that ended with the consumer or the lease */
     int64_t lease_us;     /* -1: the queue's, as the next two */
     int64_t max_attempts; /* 0: no limit */
     int64_t keep_done_us;
@@ -91,23 +93,19 @@ struct lease {
 TAILQ_HEAD(lease_list, lease);
 
 struct job {
-    RB_ENTRY(job) entry; /* in its set */
-    struct job_set *set; /* NULL: put, but still waiting for room */
+    struct job_link link; /* in its set */
+    struct job_set *set;  /* NULL: put, but still waiting for room */
     uint64_t id;
     int64_t rank;
     int64_t put_at_us;
     struct job_extra *extra; /* owned; mostly NULL */
     struct lease *lease;     /* owned; while it runs */
     struct saved saved;
-    bool changed; /* the last change of its row was not its put */
     uint32_t body_len;
     uint32_t owner;    /* the account of whoever put it */
     uint32_t attempts; /* tries begun that count */
-    uint32_t crashes;  /* tries that ended with the consumer or the lease */
     char body[];       /* JSON */
 };
-
-RB_HEAD(job_tree, job);
 
 /*
  * The jobs of one queue in one state. A set that is doomed (purged, of a

@@ -57,13 +57,14 @@ void job_write(const struct engine *engine, struct out *out,
                const struct job *job)
 {
     enum job_state state = job_state(job);
+    const struct job_extra *extra = job->extra;
     write_begin_object(out);
     WRITE(out, integer, "id", (int64_t)job->id);
     WRITE(out, string, "queue", job->set->queue->named.name);
     WRITE(out, string, "state", slice_of(job_state_names[state]));
     WRITE(out, number, "priority", job_priority(job));
     WRITE(out, integer, "attempts", job->attempts);
-    WRITE(out, integer, "crashes", job->crashes);
+    WRITE(out, integer, "crashes", extra == NULL ? 0 : extra->crashes);
     WRITE(out, seconds, "put_at", wire_time_us(engine, job->put_at_us));
     WRITE(out, json, "body", ((struct slice){job->body, job->body_len}));
     if (state == JOB_DELAYED) {

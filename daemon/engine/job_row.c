@@ -21,12 +21,12 @@ struct row_job job_row(struct engine *engine, struct job *job)
         .uid = account_uid(engine, job->owner),
         .state = job->set->state,
         .attempts = job->attempts,
-        .crashes = job->crashes,
         .lease_us = -1,
         .max_attempts = -1,
         .keep_done_us = -1,
     };
     if (extra != NULL) {
+        row.crashes = extra->crashes;
         row.priority = extra->priority;
         row.key = extra->key;
         row.lease_us = extra->lease_us;
@@ -205,7 +205,9 @@ bool job_load(struct engine *engine, const struct row_job *row)
     job->id = row->id;
     job->put_at_us = row->put_at_us;
     job->attempts = (uint32_t)row->attempts;
-    job->crashes = (uint32_t)row->crashes;
+    if (row->crashes > 0) {
+        job_extra(engine, job)->crashes = (uint32_t)row->crashes;
+    }
     job->saved.on_disk = true;
     if (row->error.at != NULL) {
         job_set_error(engine, job, row->error);

@@ -7,20 +7,6 @@
 #include "daemon/engine/core.h"
 #include "daemon/engine/job_place.h"
 
-static int job_compare(const struct job *a, const struct job *b)
-{
-    if (a->rank != b->rank) {
-        return a->rank < b->rank ? -1 : 1;
-    }
-    if (a->id == b->id) {
-        return 0;
-    }
-    bool first = a->id < b->id;
-    return first != a->set->lifo ? -1 : 1;
-}
-
-TREE_GENERATE(job_tree, job, entry, job_compare)
-
 /* Are ranks of this state times at which something happens? */
 static bool is_timed(enum job_state state)
 {
@@ -31,20 +17,18 @@ void job_set_init(struct job_set *set, struct queue *queue,
                   enum job_state state)
 {
     *set = (struct job_set){.queue = queue, .state = state, .made_for = state};
-    RB_INIT(&set->tree);
     set->lifo = state == JOB_READY && queue->terms.lifo;
     set->timer.kind = TIMER_JOB_SET;
 }
 
 struct job *job_set_first(const struct job_set *set)
 {
-    struct job_tree tree = set->tree; /* RB_MIN only reads */
-    return RB_MIN(job_tree, &tree);
+    return set->tree.first;
 }
 
 struct job *job_set_next(struct job *job)
 {
-    return RB_NEXT(job_tree, unused, job);
+    return job_tree_next(&job->set->tree, job);
 }
 
 void job_set_count(const struct job_set *set, size_t jobs, size_t bytes,
@@ -77,7 +61,7 @@ void job_link(struct engine *engine, struct job *job, struct job_set *set,
     CHECK(job->set == NULL);
     job->set = set;
     job->rank = rank;
-    CHECK(RB_INSERT(job_tree, &set->tree, job) == NULL);
+    job_tree_add(&set->tree, job);
     set->count++;
     set->bytes += job->body_len;
     count_job(job, set, true);
@@ -90,7 +74,7 @@ void job_link(struct engine *engine, struct job *job, struct job_set *set,
 void job_unlink(struct job *job)
 {
     struct job_set *set = job->set;
-    RB_REMOVE(job_tree, &set->tree, job);
+    job_tree_remove(&set->tree, job);
     set->count--;
     set->bytes -= job->body_len;
     count_job(job, set, false);
@@ -128,7 +112,7 @@ void job_set_rerank(struct engine *engine, struct job_set *set)
     timer_disarm(&engine->timers, &set->timer);
     job_set_init(set, queue, old.state);
     while ((job = job_set_first(&old)) != NULL) {
-        RB_REMOVE(job_tree, &old.tree, job);
+        job_tree_remove(&old.tree, job);
         count_job(job, set, false);
         job->set = NULL;
         job_link(engine, job, set,
