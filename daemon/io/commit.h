@@ -34,7 +34,7 @@
 
 struct server;
 
-#define GATHER_US_MAX   2000
+#define GATHER_US_MAX   5000
 #define GATHER_SKIP_MAX 63
 #define HERE_US_MAX     1000
 #define HERE_BYTES_MAX  ((size_t)256 << 10)
