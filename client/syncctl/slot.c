@@ -116,7 +116,7 @@ static void write_result(const struct output *out, struct out *params)
         text.len--;
     }
     write_key(params, SLICE("result"));
-    if (!body_write(text, false, params)) {
+    if (!body_write(text, body_too_deep(text, BODY_AROUND_ONE), params)) {
         body_write_repaired(text, params);
     }
 }
@@ -256,12 +256,11 @@ static int cannot_start(struct slot *slot, const struct job *job, int error)
     if (error == EAGAIN || error == ENOMEM || error == EMFILE) {
         status = STATUS_FAILED;
     }
-    if (work_goes_on(work)) {
+    work_set_status(work, status);
+    if (work_drain(work)) {
         say(work->invocation->command, "cannot run \"%s\": %s", name,
             error == ENOENT ? "there is no such command" : strerror(error));
     }
-    work_set_status(work, status);
-    work_drain(work);
     give_back(slot, job);
     return status;
 }

@@ -55,11 +55,13 @@ void work_set_status(struct work *work, int status)
     pthread_mutex_unlock(&work->lock);
 }
 
-void work_drain(struct work *work)
+bool work_drain(struct work *work)
 {
     int working = STAGE_WORKING;
-    atomic_compare_exchange_strong(&work->stage, &working, STAGE_DRAINING);
+    bool first =
+        atomic_compare_exchange_strong(&work->stage, &working, STAGE_DRAINING);
     syncd_interrupt(work->s);
+    return first;
 }
 
 bool work_was_interrupted(int answer)

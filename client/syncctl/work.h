@@ -85,8 +85,8 @@ struct work {
 /* The exit status, if none was given before. */
 void work_set_status(struct work *work, int status);
 
-/* Take no more; commands go on. */
-void work_drain(struct work *work);
+/* Take no more; commands go on. True: nobody had said so before. */
+bool work_drain(struct work *work);
 
 static inline bool work_goes_on(struct work *work)
 {
