@@ -234,7 +234,9 @@ static void read_answers(struct syncd *s, struct handshake *shake,
             }
             break;
         case LINK_OVER:
-            try_again(s, shake, "closed the connection");
+            try_again(
+                s, shake,
+                "closed the connection: it ended, or is restarted; try again");
             break;
         }
     }

@@ -237,7 +237,8 @@ static void disconnected(struct syncd *s, struct fault *why)
     if (why->status == SYNCD_OK) {
         fault_set(why, SYNCD_E_LOST,
                   "the session is lost, and what it held is free: the daemon "
-                  "at %s closed the connection",
+                  "at %s closed the connection: it ended, or is restarted; try "
+                  "again",
                   s->places.at[s->place].path);
     }
     lose(s, why);

@@ -1,6 +1,7 @@
 /* A command's questions to the daemon. */
 #include "client/syncctl/ask.h"
 
+#include "client/syncctl/hints.h"
 #include "client/syncctl/say.h"
 #include "proto/limits.h"
 #include "proto/memory.h"
@@ -81,7 +82,8 @@ static int reply_status(void)
     static const struct {
         const char *name;
         int status;
-    } statuses[] = {{"forbidden", STATUS_NOT_ALLOWED},
+    } statuses[] = {{"invalid_params", STATUS_USAGE},
+                    {"forbidden", STATUS_NOT_ALLOWED},
                     {"broken", STATUS_BROKEN},
                     {"limit", STATUS_WOULD_WAIT},
                     {"unavailable", STATUS_WOULD_WAIT}};
@@ -114,7 +116,8 @@ int ask_status(int result)
 
 int ask_failed(const struct invocation *invocation, int result)
 {
-    say(invocation->command, "%s", syncd_error_text());
+    char text[HINT_BYTES];
+    say(invocation->command, "%s", hints_text(invocation, result, text));
     return ask_status(result);
 }
 

@@ -1,7 +1,10 @@
 /* Bodies as people and commands see them <-> JSON. */
 #include "client/syncctl/body.h"
 
+#include "proto/limits.h"
 #include "proto/scan.h"
+
+#include <jansson.h>
 
 static bool is_space(char c)
 {
@@ -63,6 +66,61 @@ bool body_write(struct slice text, bool as_string, struct out *json)
     }
     write_string(json, text);
     return true;
+}
+
+/* How deep its brackets go, outside of strings. */
+static int levels_of(struct slice text)
+{
+    int depth = 0;
+    int most = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        if (in_string) {
+            i += c == '\\' ? 1 : 0;
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            depth++;
+            most = depth > most ? depth : most;
+        } else if (c == ']' || c == '}') {
+            depth--;
+        }
+    }
+    return most;
+}
+
+/* The scanner ends where it is too deep; what is deeper than jansson goes as
+ * well (2048) is no string that somebody means. */
+static bool parses(struct slice text)
+{
+    json_error_t error;
+    json_t *json =
+        json_loadb(text.at, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    bool deep =
+        json == NULL && json_error_code(&error) == json_error_stack_overflow;
+    json_decref(json);
+    return json != NULL || deep;
+}
+
+bool body_too_deep(struct slice text, int around)
+{
+    return levels_of(text) > JSON_DEPTH_MAX - around &&
+           (scan_valid(text) || parses(text));
+}
+
+const char *body_write_line(struct slice text, struct out *json)
+{
+    if (body_too_deep(text, BODY_AROUND_MANY)) {
+        _Static_assert(JSON_DEPTH_MAX - BODY_AROUND_MANY == 61, "as it says");
+        return "is nested deeper than 61 levels, a message has 64";
+    }
+    if (!scan_valid(text)) {
+        return "is not JSON";
+    }
+    (void)body_write(text, false, json);
+    return NULL;
 }
 
 struct slice body_text(struct slice json, struct arena *arena)

@@ -12,6 +12,18 @@
  */
 bool body_write(struct slice text, bool as_string, struct out *json);
 
+/* Is it JSON but for its depth? A message has at most JSON_DEPTH_MAX levels,
+ * `around` of them stand around the body. */
+bool body_too_deep(struct slice text, int around);
+
+/* The levels around a body: in `body`, `result`, ..., and in `bodies`. */
+#define BODY_AROUND_ONE  2
+#define BODY_AROUND_MANY 3
+
+/* Appends one of many bodies, which has to be JSON: NULL, or what is wrong with
+ * it: "is not JSON". */
+const char *body_write_line(struct slice text, struct out *json);
+
 /* Appends a checked JSON value, as one line. */
 void body_write_json(struct slice value, struct out *json);
 

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { JOIN_TIMEOUT, JOIN_OPTIONS };
 static const struct option_row join_options[JOIN_OPTIONS] = {
@@ -15,10 +16,34 @@ static const struct option_row join_options[JOIN_OPTIONS] = {
                       "wait no longer; 0: do not wait", NULL},
 };
 
+/* The progress thread's own. */
+struct view {
+    struct look look;
+    double since;    /* monotonic seconds */
+    int64_t from;    /* jobs left then */
+    int64_t at_last; /* at the last look */
+};
+
+/* How many fewer a second are left, since the join began or the last time there
+ * were more than before; 0: nobody knows yet. The daemon's own rates are means
+ * of a minute, most of which this join has not seen. */
+static double rate_of(struct view *view)
+{
+    const struct look *look = &view->look;
+    if (view->since == 0 || look->unfinished > view->at_last) {
+        view->since = look->asked_at;
+        view->from = look->unfinished;
+    }
+    view->at_last = look->unfinished;
+    double took = look->asked_at - view->since;
+    return took > 0 ? (double)(view->from - look->unfinished) / took : 0;
+}
+
 /* "join: 120 left (4 running, 2 dead), 35.0/s, about 3 s" */
 static void line(void *arg, char text[PROGRESS_BYTES])
 {
-    struct look *look = arg;
+    struct view *view = arg;
+    struct look *look = &view->look;
     look_again(look);
     if (!look->known) {
         (void)snprintf(text, PROGRESS_BYTES, "join: waiting");
@@ -31,14 +56,14 @@ static void line(void *arg, char text[PROGRESS_BYTES])
                        (long long)look->dead);
     }
     char left[DURATION_BYTES];
+    double rate = rate_of(view);
     if (look_nobody_consumes(look)) {
         (void)snprintf(text + at, PROGRESS_BYTES - (size_t)at,
                        "), nobody consumes");
-    } else if (look->done_rate > 0) {
-        (void)snprintf(
-            text + at, PROGRESS_BYTES - (size_t)at, "), %.1f/s, about %s",
-            look->done_rate,
-            duration_text((double)look->unfinished / look->done_rate, left));
+    } else if (rate > 0) {
+        (void)snprintf(text + at, PROGRESS_BYTES - (size_t)at,
+                       "), %.1f/s, about %s", rate,
+                       duration_text((double)look->unfinished / rate, left));
     } else {
         (void)snprintf(text + at, PROGRESS_BYTES - (size_t)at, ")");
     }
@@ -71,6 +96,16 @@ static int tell(const struct invocation *invocation, struct slice reply)
     return STATUS_DONE;
 }
 
+/* A queue that is not there is joined at once: is its name what was meant? */
+static void note_absent(const struct invocation *invocation, struct look *look)
+{
+    if (!invocation->quiet && !look_at(look) &&
+        strcmp(syncd_error_name(), "not_found") == 0) {
+        say(invocation->command, "there is no queue %s: nothing to wait for",
+            invocation->words[0]);
+    }
+}
+
 static int join_run(struct invocation *invocation)
 {
     const struct option_value *timeout = &invocation->options[JOIN_TIMEOUT];
@@ -87,8 +122,9 @@ static int join_run(struct invocation *invocation)
         WRITE(&params, number, "timeout", timeout->number);
     }
     write_end_object(&params);
-    struct look look = {.s = s, .queue = invocation->words[0]};
-    struct progress *progress = progress_begin(invocation, line, &look);
+    struct view view = {.look = {.s = s, .queue = invocation->words[0]}};
+    note_absent(invocation, &view.look);
+    struct progress *progress = progress_begin(invocation, line, &view);
     int answer = ask_call(s, "queue.join", &params, &result);
     progress_end(progress);
     status = answer == SYNCD_OK ? tell(invocation, slice_of(result))
@@ -107,7 +143,8 @@ const struct command command_join = {
     .run = join_run,
     .description =
         "A job is finished when it is done, dead or cancelled. On a terminal "
-        "a line tells how many are left.",
+        "a line tells how many are left. A queue that is not there (any more) "
+        "has no unfinished jobs: that is said, and the status is 0.",
     .examples =
         (const struct example_row[]){{"syncctl join numbers && echo Finished",
                                       "Once all is done and nothing is dead."},

@@ -11,6 +11,7 @@
 #include "client/syncctl/fields.h"
 #include "client/syncctl/job.h"
 #include "client/syncctl/say.h"
+#include "proto/limits.h"
 #include "proto/scan.h"
 
 #include <stdio.h>
@@ -169,8 +170,8 @@ static bool begin_params(const struct invocation *invocation,
     return true;
 }
 
-/* An option's text as JSON under `key`. False: it was said that it is not
- * UTF-8. */
+/* An option's text as JSON under `key`. False: it was said what is wrong with
+ * it. */
 static bool write_option(const struct invocation *invocation, size_t option,
                          struct slice key, struct out *params)
 {
@@ -178,10 +179,15 @@ static bool write_option(const struct invocation *invocation, size_t option,
     if (text == NULL) {
         return true;
     }
+    const char *name = invocation->command->options[option].name;
+    if (body_too_deep(slice_of(text), BODY_AROUND_ONE)) {
+        say(invocation->command, "--%s is nested deeper than %d levels", name,
+            JSON_DEPTH_MAX - BODY_AROUND_ONE);
+        return false;
+    }
     write_key(params, key);
     if (!body_write(slice_of(text), false, params)) {
-        say(invocation->command, "--%s is not UTF-8",
-            invocation->command->options[option].name);
+        say(invocation->command, "--%s is not UTF-8", name);
         return false;
     }
     return true;
@@ -250,6 +256,12 @@ static int fail_run(struct invocation *invocation)
 {
     const struct option_value *options = invocation->options;
     struct out params = {0};
+    if (options[FAIL_DEAD].text != NULL &&
+        (options[FAIL_FREE].text != NULL || options[FAIL_DELAY].text != NULL)) {
+        return say_usage(invocation->command,
+                         "--dead means no more tries: it does not go with "
+                         "--free or --delay");
+    }
     if (!begin_params(invocation, &params)) {
         return STATUS_USAGE;
     }

@@ -34,8 +34,6 @@ bool look_at(struct look *look)
     look->ready = fields_integer(queue, "counts.ready");
     look->delayed = fields_integer(queue, "counts.delayed");
     look->getters = fields_integer(queue, "waiting.get");
-    look->put_rate = fields_number(queue, "rates.put");
-    look->done_rate = fields_number(queue, "rates.done");
     look->known = true;
     free(result);
     return true;

@@ -17,8 +17,6 @@ struct look {
     int64_t ready;
     int64_t delayed;
     int64_t getters; /* who waits for a job */
-    double put_rate; /* a second */
-    double done_rate;
 };
 
 double look_now(void); /* monotonic seconds */

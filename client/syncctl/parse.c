@@ -118,6 +118,14 @@ static bool starts_with_help(int argc, char **argv)
     return false;
 }
 
+/* Is the last word a global option whose argument should come next? */
+static bool ends_in_option(int argc, char **argv, size_t *global)
+{
+    *global = global_of(argv[argc - 1]);
+    return *global < GLOBALS && global_options[*global].type != OPTION_FLAG &&
+           strchr(argv[argc - 1], '=') == NULL;
+}
+
 /* No command is named: --help and --version stand alone. */
 static int without_command(int argc, char **argv, int stopped_at)
 {
@@ -136,6 +144,17 @@ static int without_command(int argc, char **argv, int stopped_at)
     if (starts_with_help(argc, argv)) {
         help_print_all(stdout);
         return STATUS_DONE;
+    }
+    size_t global = GLOBALS;
+    if (argc > 1 && ends_in_option(argc, argv, &global)) {
+        return say_usage(NULL,
+                         "--%s needs %s, and a command is missing; see "
+                         "syncctl --help",
+                         global_options[global].name,
+                         global_options[global].argument);
+    }
+    if (argc > 1) {
+        return say_usage(NULL, "a command is missing; see syncctl --help");
     }
     help_print_all(stderr);
     return STATUS_USAGE;

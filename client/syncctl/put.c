@@ -7,6 +7,7 @@
 #include "client/syncctl/look.h"
 #include "client/syncctl/outcome.h"
 #include "client/syncctl/say.h"
+#include "proto/limits.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,8 +107,16 @@ static int write_body(const struct invocation *invocation, struct out *params)
         }
         text = (struct slice){input.at, input.len};
     }
-    bool written = body_write(text, as_string, params);
+    bool deep = !as_string && body_too_deep(text, BODY_AROUND_ONE);
+    bool written = !deep && body_write(text, as_string, params);
     out_fini(&input);
+    if (deep) {
+        say(invocation->command,
+            "the body is nested deeper than %d levels, a message has %d; if it "
+            "is meant as a string give --string",
+            JSON_DEPTH_MAX - BODY_AROUND_ONE, JSON_DEPTH_MAX);
+        return STATUS_FAILED;
+    }
     if (!written) {
         say(invocation->command,
             "the body is not UTF-8: encode it first, as with base64");
@@ -134,7 +143,7 @@ static int put_and_wait(const struct invocation *invocation, struct syncd *s,
     char *result = NULL;
     int answer = ask_call(s, "queue.put", params, &result);
     if (answer != SYNCD_OK) {
-        say(invocation->command, "%s", syncd_error_text());
+        ask_failed(invocation, answer);
         return put_status(invocation, answer);
     }
     struct slice reply = slice_of(result);

@@ -15,6 +15,7 @@
 #include "client/syncctl/body.h"
 #include "client/syncctl/duration.h"
 #include "client/syncctl/fields.h"
+#include "client/syncctl/hints.h"
 #include "client/syncctl/look.h"
 #include "client/syncctl/progress.h"
 #include "client/syncctl/say.h"
@@ -24,12 +25,14 @@
 #include "proto/scan.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Most jobs and bytes of a chunk. */
@@ -47,7 +50,8 @@ struct chunk {
     struct out json; /* the bodies, with commas */
     size_t *begins;  /* of body i in json; room for CHUNK_JOBS_MAX */
     size_t *ends;
-    uint64_t *lines; /* its number */
+    uint64_t *lines;  /* its number */
+    uint64_t *behind; /* how far the input was read with it, bytes */
     size_t count;
 };
 
@@ -66,12 +70,17 @@ struct push {
     bool stop;  /* interrupted, or the sender failed */
     uint64_t jobs_put;
     uint64_t line_put;    /* the last line that is put */
+    uint64_t bytes_put;   /* of the input, up to its end */
     double call_began_at; /* monotonic seconds; 0: no call under way */
     int status;           /* of the sender */
+    uint64_t line_bad;    /* can never be put as it is; 0: none */
 
     /* The reader's own. */
     uint64_t line; /* the last line that was read */
+    uint64_t read; /* bytes of the input, up to its end */
     struct out input;
+
+    uint64_t input_bytes; /* of a regular file; 0: nobody knows */
 
     /* The progress thread's own. */
     struct look look;
@@ -86,6 +95,7 @@ static void chunk_init(struct chunk *chunk)
     chunk->begins = mem_alloc(CHUNK_JOBS_MAX * sizeof(*chunk->begins));
     chunk->ends = mem_alloc(CHUNK_JOBS_MAX * sizeof(*chunk->ends));
     chunk->lines = mem_alloc(CHUNK_JOBS_MAX * sizeof(*chunk->lines));
+    chunk->behind = mem_alloc(CHUNK_JOBS_MAX * sizeof(*chunk->behind));
 }
 
 static void chunk_fini(struct chunk *chunk)
@@ -94,6 +104,7 @@ static void chunk_fini(struct chunk *chunk)
     mem_free(chunk->begins);
     mem_free(chunk->ends);
     mem_free(chunk->lines);
+    mem_free(chunk->behind);
 }
 
 /* What a chunk may have, by the queue as it is now; a queue that is not there
@@ -159,11 +170,13 @@ static void note_call(struct push *push, bool begins)
     pthread_mutex_unlock(&push->lock);
 }
 
-static void note_put(struct push *push, size_t count, uint64_t line)
+static void note_put(struct push *push, const struct chunk *chunk, size_t from,
+                     size_t count)
 {
     pthread_mutex_lock(&push->lock);
     push->jobs_put += count;
-    push->line_put = line;
+    push->line_put = chunk->lines[from + count - 1];
+    push->bytes_put = chunk->behind[from + count - 1];
     pthread_mutex_unlock(&push->lock);
 }
 
@@ -175,10 +188,12 @@ static void chunk_failed(struct push *push, const struct chunk *chunk,
         answer == SYNCD_E_REPLY && strcmp(syncd_error_name(), "cancelled") == 0;
     int status = put_status(push->invocation, answer);
     if (!interrupted && count == 1) {
+        char text[HINT_BYTES];
         say(push->invocation->command, "line %llu: %s",
-            (unsigned long long)chunk->lines[from], syncd_error_text());
+            (unsigned long long)chunk->lines[from],
+            hints_text(push->invocation, answer, text));
     } else if (!interrupted) {
-        say(push->invocation->command, "%s", syncd_error_text());
+        ask_failed(push->invocation, answer);
     }
     if (answer == SYNCD_E_LOST || answer == SYNCD_E_PROTOCOL) {
         say(push->invocation->command,
@@ -186,8 +201,12 @@ static void chunk_failed(struct push *push, const struct chunk *chunk,
             (unsigned long long)chunk->lines[from],
             (unsigned long long)chunk->lines[from + count - 1]);
     }
+    bool never =
+        answer == SYNCD_E_ARGUMENT ||
+        (answer == SYNCD_E_REPLY && strcmp(syncd_error_reason(), "never") == 0);
     pthread_mutex_lock(&push->lock);
     push->status = push->status == STATUS_DONE ? status : push->status;
+    push->line_bad = never && count == 1 ? chunk->lines[from] : 0;
     push->stop = true;
     pthread_cond_broadcast(&push->changed);
     pthread_mutex_unlock(&push->lock);
@@ -228,7 +247,7 @@ static bool put_chunk(struct push *push, const struct chunk *chunk)
             chunk_failed(push, chunk, from, count, answer);
             return false;
         }
-        note_put(push, count, chunk->lines[from + count - 1]);
+        note_put(push, chunk, from, count);
         print_ids(push->invocation, slice_of(result));
         free(result);
         from += count;
@@ -269,32 +288,27 @@ static bool is_full(const struct push *push)
 
 /* The reader ends with this; what was read before is still put. Under the
  * lock. */
-static void fail_reader(struct push *push)
+static void fail_reader(struct push *push, uint64_t line_bad)
 {
+    push->line_bad = line_bad;
     push->status = push->status == STATUS_DONE ? STATUS_FAILED : push->status;
 }
 
-/* Appends a line's body to the chunk; under the lock. False: it is none. */
-static bool write_body(struct chunk *chunk, struct slice line, bool jsonl)
+/* Appends a line's body to the chunk; under the lock. What is wrong with it, or
+ * NULL. */
+static const char *write_body(struct chunk *chunk, struct slice line,
+                              bool jsonl)
 {
     size_t begin = chunk->json.len;
-    if (jsonl) {
-        struct scan scan = {line.at, line.at + line.len};
-        struct slice value = line;
-        if (!scan_valid(line)) {
-            return false;
-        }
-        scan_value(&scan, &value);
-        body_write_json(value, &chunk->json);
-    } else if (scan_utf8(line)) {
-        write_string(&chunk->json, line);
-    } else {
-        return false;
+    const char *wrong = jsonl ? body_write_line(line, &chunk->json)
+                        : body_write(line, true, &chunk->json) ? NULL
+                                                               : "is not UTF-8";
+    if (wrong == NULL) {
+        chunk->begins[chunk->count] =
+            begin + (chunk->json.at[begin] == ',' ? 1 : 0);
+        chunk->ends[chunk->count] = chunk->json.len;
     }
-    chunk->begins[chunk->count] =
-        begin + (chunk->json.at[begin] == ',' ? 1 : 0);
-    chunk->ends[chunk->count] = chunk->json.len;
-    return true;
+    return wrong;
 }
 
 static bool is_blank(struct slice line)
@@ -324,14 +338,15 @@ static bool take_line(struct push *push, struct slice line)
         return false;
     }
     struct chunk *chunk = push->filling;
-    if (!write_body(chunk, line, jsonl)) {
+    const char *wrong = write_body(chunk, line, jsonl);
+    if (wrong != NULL) {
         say(push->invocation->command,
-            jsonl ? "line %llu is not JSON; nothing from it on is put"
-                  : "line %llu is not UTF-8; nothing from it on is put",
-            (unsigned long long)push->line);
-        fail_reader(push);
+            "line %llu %s; nothing from it on is put",
+            (unsigned long long)push->line, wrong);
+        fail_reader(push, push->line);
         return false;
     }
+    chunk->behind[chunk->count] = push->read;
     chunk->lines[chunk->count++] = push->line;
     return true;
 }
@@ -351,6 +366,7 @@ static bool take_lines(struct push *push, bool at_end)
             break;
         }
         size_t len = (size_t)((stop == NULL ? end : stop) - at);
+        push->read += len + (stop == NULL ? 0 : 1);
         more = take_line(push, (struct slice){at, len});
         at += len + (stop == NULL ? 0 : 1);
     }
@@ -358,7 +374,7 @@ static bool take_lines(struct push *push, bool at_end)
         say(push->invocation->command,
             "line %llu is longer than %zu bytes; nothing from it on is put",
             (unsigned long long)push->line + 1, LINE_BYTES_MAX);
-        fail_reader(push);
+        fail_reader(push, push->line + 1);
         more = false;
     }
     pthread_cond_broadcast(&push->changed);
@@ -398,7 +414,7 @@ static ssize_t read_more(struct push *push)
     say(push->invocation->command, "cannot read standard input: %s",
         strerror(errno));
     pthread_mutex_lock(&push->lock);
-    fail_reader(push);
+    fail_reader(push, 0);
     pthread_mutex_unlock(&push->lock);
     return -1;
 }
@@ -441,12 +457,36 @@ static void on_signal(void *arg, int signal, int nth)
     syncd_interrupt(push->s);
 }
 
-/* "put: 12000 jobs, 4000/s, waiting: the queue is full, nobody consumes" */
+/* Of a file: how much is left of it from here on. */
+static uint64_t measure_input(void)
+{
+    struct stat file;
+    off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+    return fstat(STDIN_FILENO, &file) == 0 && S_ISREG(file.st_mode) &&
+                   at >= 0 && file.st_size > at
+               ? (uint64_t)(file.st_size - at)
+               : 0;
+}
+
+/* ", 40%" of the input; nothing if it is not known. */
+static void write_share(const struct push *push, uint64_t bytes_put,
+                        char text[16])
+{
+    text[0] = '\0';
+    if (push->input_bytes > 0) {
+        double share = (double)bytes_put / (double)push->input_bytes;
+        (void)snprintf(text, 16, ", %d%%", (int)(100 * fmin(share, 1)));
+    }
+}
+
+/* "put: 12000 jobs, 40%, 4000/s, waiting: the queue is full, nobody consumes"
+ */
 static void progress_line(void *arg, char text[PROGRESS_BYTES])
 {
     struct push *push = arg;
     pthread_mutex_lock(&push->lock);
     uint64_t jobs_put = push->jobs_put;
+    uint64_t bytes_put = push->bytes_put;
     double began_at = push->call_began_at;
     pthread_mutex_unlock(&push->lock);
     double now = look_now();
@@ -461,8 +501,10 @@ static void progress_line(void *arg, char text[PROGRESS_BYTES])
         look_again(&push->look);
         nobody = look_nobody_consumes(&push->look) ? ", nobody consumes" : "";
     }
-    (void)snprintf(text, PROGRESS_BYTES, "put: %llu jobs, %.0f/s%s%s",
-                   (unsigned long long)jobs_put, push->rate,
+    char share[16];
+    write_share(push, bytes_put, share);
+    (void)snprintf(text, PROGRESS_BYTES, "put: %llu jobs%s, %.0f/s%s%s",
+                   (unsigned long long)jobs_put, share, push->rate,
                    waiting ? ", waiting: the queue is full" : "", nobody);
 }
 
@@ -471,12 +513,17 @@ static void tell_rest(const struct push *push, int signal)
 {
     const struct invocation *invocation = push->invocation;
     bool nul = invocation->options[PUT_NULL].text != NULL;
+    char mend[64] = "go on";
+    if (push->line_bad != 0) {
+        (void)snprintf(mend, sizeof(mend), "mend line %llu, then go on",
+                       (unsigned long long)push->line_bad);
+    }
     say(invocation->command,
-        "%s%llu job%s put, up to line %llu; go on with: tail %s-n +%llu FILE | "
+        "%s%llu job%s put, up to line %llu; %s with: tail %s-n +%llu FILE | "
         "syncctl put %s %s",
         signal != 0 ? "interrupted: " : "", (unsigned long long)push->jobs_put,
         push->jobs_put == 1 ? " is" : "s are",
-        (unsigned long long)push->line_put, nul ? "-z " : "",
+        (unsigned long long)push->line_put, mend, nul ? "-z " : "",
         (unsigned long long)push->line_put + 1, invocation->words[0],
         nul ? "--null"
             : (invocation->options[PUT_JSONL].text ? "--jsonl" : "--lines"));
@@ -531,6 +578,7 @@ int put_lines(const struct invocation *invocation)
     chunk_init(&push.chunks[0]);
     chunk_init(&push.chunks[1]);
     push.filling = &push.chunks[0];
+    push.input_bytes = measure_input();
     push.look = (struct look){.s = push.s, .queue = invocation->words[0]};
     measure_queue(&push);
     status = push_all(&push);

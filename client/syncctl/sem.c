@@ -42,25 +42,10 @@ static int give_back(struct held *held)
                              held->token);
 }
 
-static int refused(struct held *held)
-{
-    if (strcmp(syncd_error_name(), "not_found") != 0 ||
-        held->invocation->options[RUN_VALUE].text != NULL) {
-        return ask_failed(held->invocation, SYNCD_E_REPLY);
-    }
-    say(held->invocation->command,
-        "there is no semaphore \"%s\": give --value N here, or make it with: "
-        "syncctl sem set \"%s\" --value N",
-        held->name, held->name);
-    return STATUS_FAILED;
-}
-
 static int run_run(struct invocation *invocation)
 {
-    static const struct held_kind kind = {.noun = "semaphore",
-                                          .take = take,
-                                          .give_back = give_back,
-                                          .refused = refused};
+    static const struct held_kind kind = {
+        .noun = "semaphore", .take = take, .give_back = give_back};
     const struct option_value *permits = &invocation->options[RUN_PERMITS];
     if (permits->text != NULL && permits->count == 0) {
         return say_usage(invocation->command, "--permits is at least 1");

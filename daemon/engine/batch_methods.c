@@ -7,9 +7,9 @@ struct batch_object *batch_wanted(struct engine *engine, struct slice name)
 {
     struct batch_object *batch = batch_find(engine, name);
     if (batch == NULL) {
-        refuse(engine, ERROR_not_found,
-               "there is no batch %.*s: batch.list tells which there are",
-               (int)name.len, name.at);
+        refuse_about(engine, ERROR_not_found, "batch",
+                     "there is no batch %.*s: batch.list tells which there are",
+                     (int)name.len, name.at);
     }
     return batch;
 }
@@ -28,9 +28,9 @@ struct stage *batch_stage_named(const struct batch_object *batch,
 void refuse_no_stage(struct engine *engine, const struct batch_object *batch,
                      struct slice name)
 {
-    refuse(engine, ERROR_not_found, "%.*s has no stage %.*s",
-           (int)batch->named.name.len, batch->named.name.at, (int)name.len,
-           name.at);
+    refuse_about(engine, ERROR_not_found, "stage", "%.*s has no stage %.*s",
+                 (int)batch->named.name.len, batch->named.name.at,
+                 (int)name.len, name.at);
 }
 
 /* The stage of a job, if it is a party of this batch; NULL: it is not. */
@@ -70,10 +70,11 @@ static bool stage_from(struct engine *engine, const struct request *request,
     const struct job *job = job_leased(engine, engine->current.session,
                                        request->from.id, request->from.token);
     if (job == NULL) {
-        refuse(engine, ERROR_stale_token,
-               "the job %llu named by `from` is not leased under this token "
-               "any more: whoever has it now adds what is to be added",
-               (unsigned long long)request->from.id);
+        refuse_about(
+            engine, ERROR_stale_token, "from",
+            "the job %llu named by `from` is not leased under this token "
+            "any more: whoever has it now adds what is to be added",
+            (unsigned long long)request->from.id);
         return false;
     }
     *from = stage_in(batch, job);
@@ -370,9 +371,10 @@ void method_batch_delete(struct engine *engine, struct session *session,
     for (size_t i = 0; i < batch->stages_count; i++) {
         const struct stage *stage = &batch->stages[i];
         if (stage->open > 0 || stage->dead_count > 0 || stage->putters > 0) {
-            refuse(engine, ERROR_conflict,
-                   "%.*s has unfinished or dead jobs: batch.cancel it first",
-                   (int)request->batch.len, request->batch.at);
+            refuse_about(
+                engine, ERROR_conflict, "batch",
+                "%.*s has unfinished or dead jobs: batch.cancel it first",
+                (int)request->batch.len, request->batch.at);
             return;
         }
     }

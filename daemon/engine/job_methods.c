@@ -88,10 +88,11 @@ static struct job *job_wanted(struct engine *engine, uint64_t id)
     struct job *job = job_find(engine, id);
     if (job == NULL ||
         !access_sees(engine, KIND_queue, job->set->queue->named.name)) {
-        refuse(engine, ERROR_not_found,
-               "there is no job %llu (any more): a finished job is kept only "
-               "with `keep_done`",
-               (unsigned long long)id);
+        refuse_about(
+            engine, ERROR_not_found, "id",
+            "there is no job %llu (any more): a finished job is kept only "
+            "with `keep_done`",
+            (unsigned long long)id);
         return NULL;
     }
     return job;
@@ -121,15 +122,15 @@ void method_job_list(struct engine *engine, struct session *session,
 {
     (void)session;
     size_t limit;
-    struct queue *queue = queue_find(engine, request->queue);
     if (!page_limit(engine, request, &limit)) {
         return;
     }
-    if (request->queue.at != NULL && queue == NULL) {
-        refuse(engine, ERROR_not_found,
-               "there is no queue %.*s: queue.list tells which there are",
-               (int)request->queue.len, request->queue.at);
-        return;
+    struct queue *queue = NULL; /* of all */
+    if (request->queue.at != NULL) {
+        queue = queue_wanted(engine, request->queue);
+        if (queue == NULL) {
+            return;
+        }
     }
     uint64_t last = request->after_id;
     struct job *job = index_after(&engine->jobs, last);
@@ -252,10 +253,8 @@ void method_job_retry(struct engine *engine, struct session *session,
         retry_one(engine, request->job);
         return;
     }
-    struct queue *queue = queue_find(engine, request->queue);
+    struct queue *queue = queue_wanted(engine, request->queue);
     if (queue == NULL) {
-        refuse(engine, ERROR_not_found, "there is no queue %.*s",
-               (int)request->queue.len, request->queue.at);
         return;
     }
     sweep_begin(engine, queue, 1U << JOB_DEAD, SWEEP_RETRY);

@@ -106,10 +106,10 @@ static bool check_limits(struct engine *engine, struct slices limits)
         const struct semaphore *semaphore =
             semaphore_find(engine, limits.at[i]);
         if (semaphore == NULL) {
-            refuse(engine, ERROR_not_found,
-                   "`limits` names a semaphore %.*s that is not there: "
-                   "semaphore.declare makes it",
-                   (int)limits.at[i].len, limits.at[i].at);
+            refuse_about(engine, ERROR_not_found, "limits",
+                         "`limits` names a semaphore %.*s that is not there: "
+                         "semaphore.declare makes it",
+                         (int)limits.at[i].len, limits.at[i].at);
             return false;
         }
         if (!semaphore->bounded) {

@@ -72,6 +72,9 @@ TAILQ_HEAD(queue_list, queue);
 /* NULL: there is none of that name. */
 struct queue *queue_find(const struct engine *engine, struct slice name);
 
+/* The same for the request at hand, which is refused if it is NULL. */
+struct queue *queue_wanted(struct engine *engine, struct slice name);
+
 struct queue *queue_of_id(const struct engine *engine, uint64_t id);
 
 /* Finds it, or makes one with the default terms. NULL: there are too many

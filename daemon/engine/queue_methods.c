@@ -3,19 +3,13 @@
 
 #include <stdio.h>
 
-static void refuse_no_queue(struct engine *engine, struct slice name)
-{
-    refuse(engine, ERROR_not_found,
-           "there is no queue %.*s: queue.list tells which there are",
-           (int)name.len, name.at);
-}
-
-/* The queue named, or NULL: refused. */
-static struct queue *queue_wanted(struct engine *engine, struct slice name)
+struct queue *queue_wanted(struct engine *engine, struct slice name)
 {
     struct queue *queue = queue_find(engine, name);
     if (queue == NULL) {
-        refuse_no_queue(engine, name);
+        refuse_about(engine, ERROR_not_found, "queue",
+                     "there is no queue %.*s: queue.list tells which there are",
+                     (int)name.len, name.at);
     }
     return queue;
 }
@@ -173,7 +167,7 @@ void method_queue_declare(struct engine *engine, struct session *session,
         (terms.lifo != queue->terms.lifo ||
          terms.durable != queue->terms.durable)) {
         refuse(engine, ERROR_conflict,
-               "%.*s has jobs, so its `order` and `durable` cannot change: "
+               "%.*s has jobs, so its order and durability cannot change: "
                "let them be finished first",
                (int)request->queue.len, request->queue.at);
         return;
@@ -306,10 +300,11 @@ void method_queue_delete(struct engine *engine, struct session *session,
         return;
     }
     if (request->force != 1 && in_use(queue)) {
-        refuse(engine, ERROR_conflict,
-               "%.*s has jobs or is waited for: with `force` it is deleted "
-               "all the same",
-               (int)queue->named.name.len, queue->named.name.at);
+        refuse_about(
+            engine, ERROR_conflict, "force",
+            "%.*s has jobs or is waited for: with `force` it is deleted "
+            "all the same",
+            (int)queue->named.name.len, queue->named.name.at);
         return;
     }
     sweep_begin(engine, queue, (1U << JOB_STATES) - 1, SWEEP_DELETE);

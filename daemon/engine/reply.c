@@ -215,6 +215,15 @@ void refuse(struct engine *engine, enum error error, const char *format, ...)
     va_end(args);
 }
 
+void refuse_about(struct engine *engine, enum error error, const char *param,
+                  const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    refuse_list(engine, error, param, format, args);
+    va_end(args);
+}
+
 void refuse_param(struct engine *engine, const char *param, const char *format,
                   ...)
 {

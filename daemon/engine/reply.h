@@ -54,7 +54,10 @@ struct out *answer_begin(struct engine *engine);
 void answer_end(struct engine *engine, uint64_t batch);
 void refuse(struct engine *engine, enum error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* With data.param. */
+/* With data.param, the one to blame; refuse_param: it is not as it must be. */
+void refuse_about(struct engine *engine, enum error error, const char *param,
+                  const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 void refuse_param(struct engine *engine, const char *param, const char *format,
                   ...) __attribute__((format(printf, 3, 4)));
 

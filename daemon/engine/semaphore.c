@@ -208,10 +208,10 @@ static void write_object(const struct engine *engine, struct out *out,
 
 static void refuse_none(struct engine *engine, struct slice name)
 {
-    refuse(engine, ERROR_not_found,
-           "there is no semaphore %.*s: declare it, or give `value` with "
-           "semaphore.acquire",
-           (int)name.len, name.at);
+    refuse_about(engine, ERROR_not_found, "semaphore",
+                 "there is no semaphore %.*s: declare it, or give `value` with "
+                 "semaphore.acquire",
+                 (int)name.len, name.at);
 }
 
 void method_semaphore_declare(struct engine *engine, struct session *session,
@@ -230,10 +230,11 @@ void method_semaphore_declare(struct engine *engine, struct session *session,
                                   request->semaphore, request->value, bounded);
     } else if (semaphore->bounded !=
                (request->bounded < 0 ? semaphore->bounded : bounded)) {
-        refuse(engine, ERROR_conflict,
-               "%.*s is %sbounded: delete it before declaring it otherwise",
-               (int)request->semaphore.len, request->semaphore.at,
-               semaphore->bounded ? "" : "un");
+        refuse_about(
+            engine, ERROR_conflict, "bounded",
+            "%.*s is %sbounded: delete it before declaring it otherwise",
+            (int)request->semaphore.len, request->semaphore.at,
+            semaphore->bounded ? "" : "un");
         return;
     }
     if (!was_there || request->keep != 1) {
@@ -449,18 +450,18 @@ void method_semaphore_delete(struct engine *engine, struct session *session,
     }
     if (semaphore->jobs > 0) {
         refuse(engine, ERROR_conflict,
-               "%zu jobs have %.*s among their `limits`: finish or purge "
-               "them first",
+               "%zu jobs are limited by %.*s: finish or purge them first",
                semaphore->jobs, (int)request->semaphore.len,
                request->semaphore.at);
         return;
     }
     if (request->force != 1 &&
         (semaphore->taken > 0 || semaphore->waiters.count > 0)) {
-        refuse(engine, ERROR_conflict,
-               "%.*s is held or waited for: with `force` it is deleted all "
-               "the same",
-               (int)request->semaphore.len, request->semaphore.at);
+        refuse_about(
+            engine, ERROR_conflict, "force",
+            "%.*s is held or waited for: with `force` it is deleted all "
+            "the same",
+            (int)request->semaphore.len, request->semaphore.at);
         return;
     }
     semaphore_free(engine, semaphore);

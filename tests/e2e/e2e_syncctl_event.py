@@ -98,7 +98,7 @@ class Events(MeetCase):
         self.refused("event", "set", status=2, says="EVENT is missing")
         self.refused("event", "set", "batch/b/a", status=77,
                      says="set by their batch alone")
-        self.refused("event", "wait", "", status=1, says="event")
+        self.refused("event", "wait", "", says='EVENT "" is not a name')
         self.refused("event", "fetched", status=2, says="no command")
         self.refused("event", "wait", "e", "--timeout", "soon", status=2,
                      says="no duration")

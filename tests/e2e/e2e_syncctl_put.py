@@ -111,7 +111,7 @@ class Lines(syncctl_case.SyncctlCase):
                        status=1)
         self.assertIn("line 3 is not UTF-8", ran.err)
         self.assertIn("2 jobs are put, up to line 2", ran.err)
-        self.assertIn("tail -n +3", ran.err)
+        self.assertIn("mend line 3, then go on with: tail -n +3", ran.err)
         self.assertEqual(self.bodies(), ["a", "b"])
         ran = self.ctl("put", "q", "--jsonl", input="1\n\n{\n4\n", status=1)
         self.assertIn("line 3 is not JSON", ran.err)
@@ -120,8 +120,23 @@ class Lines(syncctl_case.SyncctlCase):
                        status=1)
         self.assertIn("line 2", ran.err)
         self.assertIn("max_message", ran.err)
-        self.assertIn("1 job is put, up to line 1", ran.err)
+        self.assertIn("1 job is put, up to line 1; mend line 2", ran.err)
         self.assertEqual(self.bodies(), ["a"])
+
+    def test_too_deep_is_no_string(self):
+        def nested(levels):
+            return "[" * levels + "]" * levels
+        self.ctl("put", "q", nested(62))
+        self.ctl("put", "q", "--jsonl", input=nested(61))
+        self.ctl("put", "q", nested(63)[:-1])  # no JSON: a string
+        self.ctl("put", "q", nested(63), "--string")
+        for levels in (63, 100, 3000):
+            self.refused("put", "q", "-", input=nested(levels), status=1,
+                         says="nested deeper than 62 levels")
+            ran = self.ctl("put", "q", "--jsonl", input="1\n" + nested(levels),
+                           status=1)
+            self.assertIn("line 2 is nested deeper than 61 levels", ran.err)
+        self.assertEqual(len(self.bodies()), 7)
 
     def test_100000_lines_in_order_through_a_small_queue(self):
         self.ctl("queue", "set", "q", "--capacity", "1000")
@@ -257,6 +272,12 @@ class Join(syncctl_case.SyncctlCase):
         self.ctl("work", "q", "--once")
         self.finish(joiner)
 
+    def test_a_queue_that_is_not_there(self):
+        ran = self.ctl("join", "nubmers")
+        self.assertEqual(ran.err, "syncctl: join: there is no queue nubmers: "
+                                  "nothing to wait for\n")
+        self.assertEqual(self.ctl("join", "nubmers", "--quiet").err, "")
+
     def test_dead_jobs_are_said(self):
         self.ctl("put", "q", "x", "--max-attempts", "1")
         self.ctl("work", "q", "--once", "--", "false", status=1)
@@ -324,6 +345,16 @@ class Terminal(terminal_case.TerminalCase):
         self.finish(putter)
         self.read_rest()
         self.assertRegex(self.seen, r"\r\033\[Ksyncctl: put: 8 jobs put in ")
+
+    def test_put_tells_how_much_of_a_file_is_done(self):
+        self.ctl("queue", "set", "q", "--capacity", "4")
+        with open(self.write("lines", "skipped\n" + lines_of(range(8)))) as file:
+            file.seek(len("skipped\n"))
+            os.lseek(file.fileno(), len("skipped\n"), os.SEEK_SET)
+            putter = self.on_terminal("put", "q", "--lines", stdin=file)
+        self.wait_seen("put: 4 jobs, 50%, ")
+        self.rpc.call("queue.get", queue="q", max=8, take=True)
+        self.finish(putter)
 
     def test_join_tells_how_many_are_left(self):
         self.rpc.call("queue.put", queue="q", bodies=[1, 2, 3])

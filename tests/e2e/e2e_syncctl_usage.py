@@ -50,10 +50,61 @@ class Usage(syncctl_case.SyncctlCase):
             (["job", "retry"], "either a job's ID or --queue"),
             (["done", "1"], "give the job's ID and its TOKEN"),
             (["call", "queue.show", "[]"], "must be a JSON object"),
+            (["fail", "1", "2", "--dead", "--free"], "does not go with"),
+            (["--socket"], "--socket needs PATH"),
+            (["queue", "--socket"], "--socket needs PATH"),
+            (["foo", "bar", "--socket"], 'there is no command "foo"'),
+            (["--json"], "a command is missing"),
+            # what only the daemon finds
+            (["put", "a\nb", "x"], 'QUEUE "a b" is not a name: a string of'),
+            (["put", "q" * 300, "x"], 'QUEUE "qqq'),
+            (["put", "q", "x", "--limit", "a", "--limit", "b\t"],
+             '--limit "b " is not a name'),
+            (["queue", "set", "q", "--lease", "0"],
+             '--lease "0" must be more than 0'),
+            (["queue", "set", "q", "--backoff", "1,0.5"],
+             '--backoff "1,0.5": the factor is not a finite number'),
         ]
         for args, says in refused:
             with self.subTest(args=args):
                 self.refused(*args, says=says)
+
+    def test_errors_name_commands(self):
+        self.ctl("queue", "set", "q")
+        self.ctl("put", "q", "x")
+        self.ctl("queue", "set", "full", "--capacity", "1")
+        self.ctl("put", "full", "x")
+        self.ctl("queue", "close", "q")
+        self.ctl("sem", "set", "s", "--value", "1")
+        self.ctl("batch", "create", "b", "--stages", "a")
+        self.ctl("put", "bq", "x", "--batch", "b", "--stage", "a")
+        refused = [
+            (["queue", "show", "no"], "no queue no; these are there: syncctl "
+                                      "queue list"),
+            (["job", "list", "my q"], "no queue 'my q'; these are there"),
+            (["job", "retry", "--queue", "no"], "no queue no;"),
+            (["batch", "show", "no"], "syncctl batch list"),
+            (["put", "q2", "x", "--batch", "no", "--stage", "a"],
+             "syncctl batch create no --stages"),
+            (["put", "q2", "x", "--batch", "b", "--stage", "c"],
+             "the batch b has no stage c; see its stages with: syncctl"),
+            (["put", "q2", "x", "--limit", "no"], "syncctl sem set no"),
+            (["sem", "show", "no"], "syncctl sem set no --value N"),
+            (["sem", "no", "--", "true"], "give --value N here"),
+            (["sem", "set", "s", "--value", "1", "--unbounded"],
+             "syncctl sem delete s"),
+            (["queue", "delete", "q"], "syncctl queue delete q --force"),
+            (["batch", "delete", "b"], "first: syncctl batch cancel b"),
+            (["put", "q", "x"], "syncctl queue open q"),
+            (["job", "show", "99"], "kept only with --keep-done"),
+            (["call", "no.such"], "syncctl call rpc.discover"),
+        ]
+        for args, says in refused:
+            with self.subTest(args=args):
+                ran = self.refused(*args, status=1, says=says)
+                self.assertNotIn("`", ran.err)
+        self.refused("put", "full", "x", "--timeout", "0", status=75,
+                     says="syncctl queue set full --capacity N")
 
     def test_nothing_at_all_is_help_and_2(self):
         ran = self.ctl(status=2)
