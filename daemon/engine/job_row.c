@@ -155,6 +155,10 @@ static bool holds_plausible(const struct engine *engine,
          (batch == NULL || row->stage >= batch->stages_count))) {
         return false;
     }
+    if (batch != NULL && row->stage < batch->passed && !batch->goes_on &&
+        row->state != JOB_DONE) {
+        return false; /* it would have held the stage up */
+    }
     size_t count = names_split(row->limits, names, NAME_LIST_MAX);
     for (size_t i = 0; i < count && count <= NAME_LIST_MAX; i++) {
         const struct semaphore *semaphore = semaphore_find(engine, names[i]);

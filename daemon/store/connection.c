@@ -14,9 +14,10 @@ void connection_damaged(const struct connection *c, const char *what,
                         struct store_error *error)
 {
     store_error_set(error,
-                    "%s is damaged (%.120s): keep a copy, then restore a "
+                    "%s is damaged (%.80s): keep a copy, then restore a "
                     "backup, or save what can be read: sqlite3 syncd.db .dump "
-                    "| sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 new.db",
+                    "| sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 new.db && "
+                    "rm syncd.db* && mv new.db syncd.db",
                     c->path, what);
 }
 
@@ -34,7 +35,11 @@ void connection_tell(struct connection *c, int rc, struct store_error *error)
         store_error_set(error, "there is no room on the disk for %s: free some",
                         c->path);
     } else if (first == SQLITE_CORRUPT || rc == SQLITE_IOERR_DATA) {
-        connection_damaged(c, sqlite3_errstr(rc), error);
+        connection_damaged(c,
+                           rc == SQLITE_IOERR_DATA
+                               ? "the sum of a page is wrong"
+                               : sqlite3_errstr(rc),
+                           error);
     } else if (first == SQLITE_NOTADB) {
         store_error_set(error,
                         "%s is not a database: move it away, or give --data "

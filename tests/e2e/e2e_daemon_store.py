@@ -171,6 +171,26 @@ class Failing(harness.TestCase):
         self.assertEqual(before, self.content(database))
         self.assertFalse(os.path.exists(daemon.socket_path))
 
+    @unittest.skipUnless(shutil.which("sqlite3"), "needs sqlite3")
+    def test_what_the_message_says_saves_it(self):
+        daemon = self.daemon()
+        client = self.client(daemon)
+        bodies = [f"job {n} " + "x" * 3000 for n in range(200)]
+        ids = client.call("queue.put", queue="q", bodies=bodies)["ids"]
+        daemon.stop()
+        database = os.path.join(daemon.data, "syncd.db")
+        rotten = self.content(database).replace(b"job 150 xx", b"job 150 xy")
+        with open(database, "wb") as file:
+            file.write(rotten)
+        daemon.launch()
+        self.assertIn(daemon.wait_exit(), (73, 74))
+        line = next(line for line in daemon.log if "is damaged" in line)
+        self.assertIn("the sum of a page is wrong", line)
+        command = line.split("save what can be read: ")[1]
+        subprocess.run(["sh", "-c", command], check=True, cwd=daemon.data)
+        client = self.client(daemon.start())
+        self.assertEqual(drain(client), ids)
+
     def content(self, path):
         with open(path, "rb") as file:
             return file.read()
