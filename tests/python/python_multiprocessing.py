@@ -63,9 +63,10 @@ class ClosingQueue(syncd.Queue):
         """Nothing is to be done."""
 
 
+@suite.without_any(
+    "test_closed_queue",
+    "Queue.close is multiprocessing's alone; ours is shutdown, as queue's")
 @suite.without({
-    "test_closed_queue_put_get_exceptions":
-        "Queue.close is multiprocessing's alone; ours is shutdown, as queue's",
     "test_queue_feeder_donot_stop_onexc":
         "the thread that feeds multiprocessing's pipe",
     "test_queue_feeder_on_queue_feeder_error":

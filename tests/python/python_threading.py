@@ -49,7 +49,7 @@ class BoundedSemaphoreTests(lock_tests.BoundedSemaphoreTests):
 class BarrierTests(lock_tests.BarrierTests):
     """Of threading.Barrier."""
 
-    defaultTimeout = 60.0  # no test waits for it; 2 s is little for a CI
+    defaultTimeout = 8.0  # 2 s is little where much else runs
 
     barriertype = staticmethod(syncd.Barrier)
 

@@ -57,6 +57,14 @@ def without(reasons):
     return take_out
 
 
+def without_any(prefix, reason):
+    """The same for all that begin so, if this Python has them."""
+    def take_out(case):
+        names = [name for name in dir(case) if name.startswith(prefix)]
+        return without({name: reason for name in names})(case)
+    return take_out
+
+
 def main():
     """Runs the tests of the module, and says which were left out."""
     unittest.main(verbosity=2)

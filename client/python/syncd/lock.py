@@ -227,6 +227,10 @@ class RLock(_Blocking):
         hold = self.hold_of(_thread_owner())
         return hold is not None
 
+    def _recursion_count(self) -> int:
+        hold = self.hold_of(_thread_owner())
+        return 0 if hold is None else hold.count
+
     def _release_save(self) -> int:
         hold = self.hold_of(_thread_owner())
         if hold is None:

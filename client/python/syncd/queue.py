@@ -409,8 +409,15 @@ class Queue(QueueSteps):
 
     def shutdown(self, immediate: bool = False) -> None:
         """No more puts: they raise ShutDown. get() gives what is left, and then
-        raises it too. immediate: nothing is left."""
+        raises it too, when everything that was got is finished: until then it may
+        come back. So a consumer calls task_done(), or the queue has take=True.
+        immediate: nothing is left."""
         self.client.run(self.shutdown_steps(immediate))
+
+    @property
+    def is_shutdown(self) -> bool:
+        """Was it shut down?"""
+        return bool(self.client.run(self.show_steps())["closed"])
 
     @property
     def maxsize(self) -> int:
