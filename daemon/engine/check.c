@@ -155,7 +155,7 @@ static void check_semaphore(const struct semaphore *semaphore)
     TAILQ_FOREACH (hold, &semaphore->holds, of_object) {
         held += hold->count;
     }
-    CHECK((int64_t)held <= semaphore->taken);
+    CHECK((int64_t)held + semaphore->running == semaphore->taken);
     const struct waiter *waiter = waiter_first(&semaphore->waiters);
     if (waiter != NULL) { /* I12 */
         CHECK(waiter->u.semaphore.permits >

@@ -28,6 +28,58 @@ void condition_left(struct engine *engine, struct condition *condition)
     }
 }
 
+static struct hold *given_up_new(struct engine *engine, struct session *session,
+                                 struct slice lock, struct slice owner,
+                                 uint64_t token, size_t levels)
+{
+    struct given_up *given = mem_zalloc(sizeof(*given));
+    given->lock = slice_copy(lock);
+    given->owner = slice_copy(owner);
+    return hold_new(engine, HOLD_GIVEN_UP, session, given, &engine->given_up,
+                    token, levels);
+}
+
+struct hold *given_up_load(struct engine *engine, struct session *session,
+                           const struct row_hold *row)
+{
+    return row->owner.at == NULL
+               ? NULL
+               : given_up_new(engine, session, row->object, row->owner,
+                              row->token, row->count);
+}
+
+void given_up_end(struct engine *engine, struct hold *take_hold)
+{
+    struct given_up *given = take_hold->object;
+    hold_end(engine, take_hold, &engine->given_up);
+    change_free(engine, (void *)given->lock.at);
+    change_free(engine, (void *)given->owner.at);
+    mem_free(given);
+}
+
+void given_up_left(struct engine *engine, struct hold *hold)
+{
+    if (hold != NULL && !engine->shutting_down) {
+        given_up_end(engine, hold);
+    }
+}
+
+/* What a wait from before the restart gave up; NULL: there was none. */
+static struct hold *given_up_find(const struct session *session,
+                                  const struct request *request)
+{
+    struct hold *hold;
+    TAILQ_FOREACH (hold, &session->holds, of_session) {
+        const struct given_up *given = hold->object;
+        if (hold->kind == HOLD_GIVEN_UP && !given->waited &&
+            hold->token == request->token &&
+            slice_equal(given->lock, request->lock)) {
+            break;
+        }
+    }
+    return hold;
+}
+
 void condition_wake(struct engine *engine, struct waiter *waiter, bool notified)
 {
     struct wait_condition was = waiter->u.condition;
@@ -38,14 +90,37 @@ void condition_wake(struct engine *engine, struct waiter *waiter, bool notified)
     waiter->u.lock = (struct wait_lock){.owner = was.owner,
                                         .levels = was.levels,
                                         .condition = true,
-                                        .notified = notified};
+                                        .notified = notified,
+                                        .given_up = was.given_up};
     lock_want(engine, waiter, was.lock);
     mem_free((void *)was.lock.at);
+}
+
+/* The wait from before the restart, sent again: woken, it wants its lock. */
+static void wait_again(struct engine *engine, struct hold *hold)
+{
+    struct given_up *given = hold->object;
+    struct waiter *waiter = waiter_new(engine, WAITER_LOCK, 1, -1);
+    if (waiter == NULL) {
+        return;
+    }
+    given->waited = true;
+    waiter->u.lock = (struct wait_lock){.owner = slice_copy(given->owner),
+                                        .levels = hold->count,
+                                        .condition = true,
+                                        .notified = true,
+                                        .given_up = hold};
+    lock_want(engine, waiter, given->lock);
 }
 
 void method_condition_wait(struct engine *engine, struct session *session,
                            const struct request *request)
 {
+    struct hold *before = given_up_find(session, request);
+    if (before != NULL) {
+        wait_again(engine, before);
+        return;
+    }
     if (names_full(engine, &engine->conditions, request->condition,
                    "conditions")) {
         return;
@@ -69,6 +144,14 @@ void method_condition_wait(struct engine *engine, struct session *session,
         return;
     }
     waiter->u.condition.lock = slice_copy(request->lock);
+    if (session->grace_us > 0) {
+        struct hold *hold =
+            given_up_new(engine, session, request->lock, want.owner,
+                         request->token, want.levels);
+        ((struct given_up *)hold->object)->waited = true;
+        hold_changed(engine, hold);
+        waiter->u.condition.given_up = hold;
+    }
     if (request->timeout_us == 0) {
         condition_wake(engine, waiter, false);
     }

@@ -104,6 +104,7 @@ struct engine {
     struct barrier_list barriers_unused; /* the longest first */
     size_t barriers_unused_count;
     struct names conditions;
+    struct holds given_up; /* of sessions with grace, for conditions */
     struct names batches;
     struct batch_object *batches_by_id;
     struct batch_list batches_touched;

@@ -38,7 +38,18 @@ struct search {
     struct slice owner;
     struct step *steps; /* owned */
     size_t count;
+    size_t cap;
 };
+
+static void add_step(struct search *search, struct step step)
+{
+    if (search->count == search->cap) {
+        search->cap = search->cap == 0 ? 16 : 2 * search->cap;
+        search->steps =
+            mem_realloc(search->steps, search->cap * sizeof(*search->steps));
+    }
+    search->steps[search->count++] = step;
+}
 
 /* The waits of owners that begin so; all of them if `whole` is false. */
 static void follow_range(struct search *search, size_t from,
@@ -54,8 +65,8 @@ static void follow_range(struct search *search, size_t from,
         struct lock *lock = wait->u.lock.lock;
         if (lock->levels > 0 && lock->searched != engine->lock_searches) {
             lock->searched = engine->lock_searches;
-            search->steps[search->count++] =
-                (struct step){.lock = lock, .wait = wait, .from = from};
+            add_step(search,
+                     (struct step){.lock = lock, .wait = wait, .from = from});
         }
     }
 }
@@ -81,6 +92,9 @@ static void write_link(struct out *out, const struct lock *holds,
     write_begin_object(out);
     WRITE(out, string, "owner", holds->owner);
     WRITE(out, integer, "pid", session->peer.pid);
+    if (session->client.at != NULL) {
+        WRITE(out, string, "client", session->client);
+    }
     WRITE(out, string, "holds", holds->named.name);
     WRITE(out, string, "waits_for", waits_for->named.name);
     write_end_object(out);
@@ -119,8 +133,7 @@ bool deadlock_refuse(struct engine *engine, struct lock *lock,
     struct search search = {.engine = engine, .owner = owner};
     bool found = false;
     lock->searched = ++engine->lock_searches;
-    search.steps = mem_alloc((STEPS_MAX + 1) * sizeof(*search.steps));
-    search.steps[search.count++] = (struct step){.lock = lock};
+    add_step(&search, (struct step){.lock = lock});
     for (size_t i = 0; i < search.count && !found; i++) {
         found = owner_within(owner, search.steps[i].lock->owner);
         if (found) {

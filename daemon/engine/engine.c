@@ -143,6 +143,7 @@ struct engine *engine_new(const struct engine_options *options)
     names_init(&engine->barriers);
     TAILQ_INIT(&engine->barriers_unused);
     names_init(&engine->conditions);
+    TAILQ_INIT(&engine->given_up);
     names_init(&engine->batches);
     TAILQ_INIT(&engine->batches_touched);
     RB_INIT(&engine->lock_waits);
@@ -169,7 +170,8 @@ void engine_free(struct engine *engine)
     semaphores_free_all(engine);
     events_free_all(engine);
     barriers_free_all(engine);
-    CHECK(engine->locks.count == 0 && engine->conditions.count == 0);
+    CHECK(engine->locks.count == 0 && engine->conditions.count == 0 &&
+          TAILQ_EMPTY(&engine->given_up));
     effects_fini(&nowhere);
     held_fini(&engine->held[0]);
     held_fini(&engine->held[1]);

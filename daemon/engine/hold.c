@@ -44,15 +44,38 @@ void hold_release(struct engine *engine, struct hold *hold)
     case HOLD_PERMITS:
         semaphore_hold_release(engine, hold);
         break;
+    case HOLD_GIVEN_UP:
+        given_up_end(engine, hold);
+        break;
     case HOLD_KINDS:
         CHECK(false);
     }
 }
 
-static struct named *object_of(const struct hold *hold)
+/* What the row says of the object. */
+static void write_object(const struct hold *hold, struct row_hold *row)
 {
-    return hold->kind == HOLD_LOCK ? &((struct lock *)hold->object)->named
-                                   : &((struct semaphore *)hold->object)->named;
+    switch (hold->kind) {
+    case HOLD_LOCK: {
+        const struct lock *lock = hold->object;
+        row->object = lock->named.name;
+        row->owner = lock->owner;
+        break;
+    }
+    case HOLD_PERMITS: {
+        const struct semaphore *semaphore = hold->object;
+        row->object = semaphore->named.name;
+        break;
+    }
+    case HOLD_GIVEN_UP: {
+        const struct given_up *given = hold->object;
+        row->object = given->lock;
+        row->owner = given->owner;
+        break;
+    }
+    case HOLD_KINDS:
+        CHECK(false);
+    }
 }
 
 struct row_hold hold_row(const struct hold *hold)
@@ -60,13 +83,10 @@ struct row_hold hold_row(const struct hold *hold)
     struct row_hold row = {.id = hold->id,
                            .session = hold->session->id,
                            .kind = hold->kind,
-                           .object = object_of(hold)->name,
                            .token = hold->token,
                            .count = hold->count,
                            .since_us = hold->since_us};
-    if (hold->kind == HOLD_LOCK) {
-        row.owner = ((struct lock *)hold->object)->owner;
-    }
+    write_object(hold, &row);
     return row;
 }
 
@@ -77,9 +97,10 @@ bool hold_load(struct engine *engine, const struct row_hold *row)
         row->count == 0 || row->kind >= HOLD_KINDS) {
         return false;
     }
-    struct hold *hold = row->kind == HOLD_LOCK
-                            ? lock_load_hold(engine, session, row)
-                            : semaphore_load_hold(engine, session, row);
+    struct hold *hold =
+        row->kind == HOLD_LOCK      ? lock_load_hold(engine, session, row)
+        : row->kind == HOLD_PERMITS ? semaphore_load_hold(engine, session, row)
+                                    : given_up_load(engine, session, row);
     if (hold == NULL) {
         return false;
     }
@@ -119,6 +140,11 @@ void waiter_write(const struct engine *engine, struct out *out,
     write_begin_object(out);
     session_write(out, waiter->session);
     WRITE(out, seconds, "since", wire_time_us(engine, waiter->since_us));
+    if (waiter->kind == WAITER_LOCK) {
+        WRITE(out, string, "owner", waiter->u.lock.owner);
+    } else if (waiter->kind == WAITER_SEMAPHORE) {
+        WRITE(out, integer, "permits", waiter->u.semaphore.permits);
+    }
     write_end_object(out);
 }
 

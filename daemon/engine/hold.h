@@ -1,6 +1,6 @@
 /*
  * A hold: what a session holds of a lock (levels) or of a bounded semaphore
- * (permits).
+ * (permits), or the lock that it has given up to wait at a condition.
  *
  * It ends with its session. Of a session with grace it is a row, written before
  * the grant is answered, so that after a restart the lock is still held by the
@@ -16,13 +16,13 @@ struct engine;
 struct out;
 struct session;
 
-enum hold_kind { HOLD_LOCK, HOLD_PERMITS, HOLD_KINDS };
+enum hold_kind { HOLD_LOCK, HOLD_PERMITS, HOLD_GIVEN_UP, HOLD_KINDS };
 
 struct hold {
     enum hold_kind kind;
     uint64_t id; /* of the row; 0: its session has no grace */
     struct session *session;
-    void *object; /* struct lock or struct semaphore */
+    void *object; /* struct lock, struct semaphore, struct given_up */
     uint64_t token;
     size_t count; /* levels, or permits */
     int64_t since_us;
@@ -55,7 +55,7 @@ struct row_hold hold_row(const struct hold *hold);
 void hold_write(const struct engine *engine, struct out *out,
                 const struct hold *hold);
 
-/* Who waits: session, client, pid, uid, since. */
+/* Who waits: session, client, pid, uid, since; owner of a lock, permits. */
 struct waiter;
 void waiter_write(const struct engine *engine, struct out *out,
                   const struct waiter *waiter);

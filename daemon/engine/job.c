@@ -382,7 +382,7 @@ void job_run(struct engine *engine, struct job *job, struct lease *take_lease,
     job->attempts++;
     for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
          i++) {
-        job->extra->limits[i]->taken++;
+        semaphore_job_began(job->extra->limits[i]);
     }
     move(engine, job, JOB_RUNNING, until_us);
     if (take_lease->kept) {

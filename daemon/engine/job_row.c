@@ -95,7 +95,7 @@ static struct lease *load_lease(struct engine *engine,
     lease->detached = session == NULL;
     for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
          i++) {
-        job->extra->limits[i]->taken++;
+        semaphore_job_began(job->extra->limits[i]);
     }
     lease_link(engine, lease);
     return lease;

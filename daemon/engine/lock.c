@@ -129,6 +129,9 @@ static void grant(struct engine *engine, struct lock *lock,
         write_acquired(out, lock);
     }
     want->granted = true;
+    if (want->given_up != NULL) {
+        given_up_end(engine, want->given_up);
+    }
     waiter_reply(engine, waiter, grant_batch(engine, session));
 }
 
@@ -165,6 +168,7 @@ void lock_waiter_left(struct engine *engine, struct waiter *waiter)
     deadlock_forget(engine, waiter);
     mem_free((void *)want->owner.at);
     if (!want->granted) {
+        given_up_left(engine, want->given_up);
         lock_drop_if_unused(engine, want->lock);
     }
 }

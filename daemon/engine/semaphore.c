@@ -126,9 +126,16 @@ bool semaphore_has_permit(const struct semaphore *semaphore)
     return permits_free(semaphore) > 0 && semaphore->waiters.count == 0;
 }
 
+void semaphore_job_began(struct semaphore *semaphore)
+{
+    semaphore->taken++;
+    semaphore->running++;
+}
+
 void semaphore_job_ended(struct engine *engine, struct semaphore *semaphore)
 {
     semaphore->taken--;
+    semaphore->running--;
     semaphore_settle(engine, semaphore);
 }
 
@@ -193,6 +200,7 @@ static void write_object(const struct engine *engine, struct out *out,
     WRITE(out, integer, "free",
           permits_free(semaphore) < 0 ? 0 : permits_free(semaphore));
     WRITE(out, flag, "bounded", semaphore->bounded);
+    WRITE(out, integer, "jobs", semaphore->running);
     write_key(out, SLICE("holders"));
     write_begin_array(out);
     TAILQ_FOREACH (hold, &semaphore->holds, of_object) {

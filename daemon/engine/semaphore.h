@@ -22,8 +22,9 @@ struct semaphore {
     struct named named;
     uint64_t id; /* of its row */
     bool bounded;
-    int64_t value; /* permits in all */
-    int64_t taken; /* of them, by sessions and running jobs */
+    int64_t value;   /* permits in all */
+    int64_t taken;   /* of them, by sessions and running jobs */
+    int64_t running; /* of these, by running jobs */
     struct holds holds;
     struct waiter_list waiters;
     struct side_sets parked; /* ready jobs that wait for a permit */
@@ -37,7 +38,8 @@ struct semaphore *semaphore_find(const struct engine *engine,
 /* Might a job take one? Whoever waits in line goes first. */
 bool semaphore_has_permit(const struct semaphore *semaphore);
 
-/* A job that held a permit does not run any more. */
+/* A job runs, and holds a permit; it does not run any more. */
+void semaphore_job_began(struct semaphore *semaphore);
 void semaphore_job_ended(struct engine *engine, struct semaphore *semaphore);
 
 bool semaphore_load(struct engine *engine, const struct row_semaphore *row);

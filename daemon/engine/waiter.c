@@ -146,6 +146,7 @@ static void free_content(struct engine *engine, struct waiter *waiter)
     case WAITER_CONDITION:
         mem_free((void *)waiter->u.condition.owner.at);
         mem_free((void *)waiter->u.condition.lock.at);
+        given_up_left(engine, waiter->u.condition.given_up);
         condition_left(engine, waiter->u.condition.condition);
         break;
     case WAITER_BARRIER:

@@ -92,6 +92,7 @@ struct wait_lock {
     size_t levels;  /* to be taken: 1, or what a condition gave up */
     bool condition; /* a condition.wait on its way back */
     bool notified;
+    struct hold *given_up;     /* its row; NULL: of a session without grace */
     RB_ENTRY(waiter) by_owner; /* deadlock.c */
 };
 
@@ -112,6 +113,7 @@ struct wait_condition {
     struct slice lock;  /* owned: its name */
     struct slice owner; /* owned */
     size_t levels;
+    struct hold *given_up; /* its row; NULL: of a session without grace */
 };
 
 struct wait_batch {
