@@ -143,6 +143,9 @@ int syncd_sem_acquire(struct syncd *s, const char *semaphore, uint64_t permits,
     if (status == SYNCD_OK && value >= 0) {
         status = write_count(&call, "value", (uint64_t)value);
     }
+    if (status == SYNCD_OK && token != NULL) {
+        WRITE(&call.line, flag, "hold", true);
+    }
     if (status == SYNCD_OK) {
         status = run_acquire(&call, s, semaphore, timeout, token);
     }

@@ -322,9 +322,9 @@ int syncd_unlock(struct syncd *s, const char *lock, uint64_t token);
  * Makes a semaphore of `value` permits, or changes its value at once: a smaller
  * one takes permits back only as they are released. It stays until it is
  * deleted (semaphore.delete). `bounded`: permits belong to sessions. Otherwise
- * it is a durable counter: acquire counts down, release counts up, nothing is
- * held and nothing comes back by itself. SYNCD_E_REPLY `conflict`: it is there,
- * but bounded otherwise.
+ * it is a durable counter: acquire counts down, release counts up, and nothing
+ * comes back by itself but what was taken for a token. SYNCD_E_REPLY
+ * `conflict`: it is there, but bounded otherwise.
  */
 int syncd_sem_declare(struct syncd *s, const char *semaphore, uint64_t value,
                       bool bounded);
@@ -335,7 +335,8 @@ int syncd_sem_declare(struct syncd *s, const char *semaphore, uint64_t value,
  * Takes `permits` of them, all at once; whoever wants many is not passed by
  * those who want few. If there is no such semaphore, a bounded one of `value`
  * permits is made; with SYNCD_DECLARED that is SYNCD_E_REPLY `not_found`.
- * *token (may be NULL) names these permits; 0 of an unbounded one.
+ * *token names these permits, which belong to this session. NULL: the same,
+ * but an unbounded one is only counted down, for anybody to count up again.
  */
 int syncd_sem_acquire(struct syncd *s, const char *semaphore, uint64_t permits,
                       int64_t value, double timeout, uint64_t *token);

@@ -47,8 +47,15 @@ static int run_run(struct invocation *invocation)
     static const struct held_kind kind = {
         .noun = "semaphore", .take = take, .give_back = give_back};
     const struct option_value *permits = &invocation->options[RUN_PERMITS];
+    const struct option_value *value = &invocation->options[RUN_VALUE];
     if (permits->text != NULL && permits->count == 0) {
         return say_usage(invocation->command, "--permits is at least 1");
+    }
+    if (permits->text != NULL && value->text != NULL &&
+        permits->count > value->count) {
+        return say_usage(invocation->command,
+                         "--permits %lld of --value %lld would never be there",
+                         (long long)permits->count, (long long)value->count);
     }
     return held_run(&kind, invocation);
 }
@@ -74,9 +81,9 @@ const struct command command_sem_run = {
         "The command finds SYNCD_TOKEN, which names its permits. What is true "
         "of signals, of a restart of the daemon and of its absence is told at "
         "`lock run`.\n\n"
-        "Of an unbounded semaphore, a counter, nothing is held: it is counted "
-        "down before the command and up after it, but not if syncctl is "
-        "killed.",
+        "An unbounded semaphore may have more permits in the end than in the "
+        "beginning; what is held of it while the command runs comes back as "
+        "well.",
     .examples =
         (const struct example_row[]){
             {"syncctl sem downloads --value 3 -- curl -O https://example.org/a",
@@ -181,8 +188,8 @@ enum { SET_VALUE, SET_UNBOUNDED, SET_OPTIONS };
 static const struct option_row set_options[SET_OPTIONS] = {
     [SET_VALUE] = {"value", 0, OPTION_COUNT, "N", "permits in all", NULL},
     [SET_UNBOUNDED] = {"unbounded", 0, OPTION_FLAG, NULL,
-                       "a counter: nothing is held, nothing comes back by "
-                       "itself",
+                       "a counter, that whoever releases may count up beyond "
+                       "its value",
                        NULL},
 };
 
