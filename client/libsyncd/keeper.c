@@ -79,6 +79,7 @@ static void lose(struct syncd *s, const struct fault *why)
     s->session = 0;
     mem_free(s->secret);
     s->secret = NULL;
+    s->losses += had ? 1 : 0;
     (void)pthread_cond_broadcast(&s->lost);
     struct call *call = NULL;
     while ((call = TAILQ_FIRST(&s->calls)) != NULL) {

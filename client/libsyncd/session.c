@@ -210,20 +210,28 @@ static void set_interrupted(struct fault *fault)
     fault->error = ERROR_cancelled;
 }
 
-/* Until it is another session, or the deadline, or an interrupt. Under the
+uint64_t syncd_losses(const struct syncd *s)
+{
+    pthread_mutex_t *lock = (pthread_mutex_t *)&s->lock;
+    (void)pthread_mutex_lock(lock);
+    uint64_t losses = s->losses;
+    (void)pthread_mutex_unlock(lock);
+    return losses;
+}
+
+/* Until more than so many are lost, or the deadline, or an interrupt. Under the
  * lock. */
-static int await_loss(struct syncd *s, uint64_t session, int64_t until_us)
+static int await_loss(struct syncd *s, uint64_t losses, int64_t until_us)
 {
     const struct timespec until = {.tv_sec = until_us / 1000000,
                                    .tv_nsec = until_us % 1000000 * 1000};
     int error = 0;
-    while (s->session == session && session != 0 && !s->interrupted &&
-           error == 0) {
+    while (s->losses <= losses && !s->interrupted && error == 0) {
         error = until_us == INT64_MAX
                     ? pthread_cond_wait(&s->lost, &s->lock)
                     : pthread_cond_timedwait(&s->lost, &s->lock, &until);
     }
-    if (s->session != session || session == 0) {
+    if (s->losses > losses) {
         return s->loss.status == SYNCD_E_LOST
                    ? fault_tell(&s->loss)
                    : fault_say(SYNCD_E_LOST, "the session is over");
@@ -231,7 +239,7 @@ static int await_loss(struct syncd *s, uint64_t session, int64_t until_us)
     return s->interrupted ? SYNCD_E_REPLY : SYNCD_TIMEOUT;
 }
 
-int syncd_wait_lost(struct syncd *s, uint64_t session, double timeout)
+int syncd_wait_lost(struct syncd *s, uint64_t losses, double timeout)
 {
     int status = call_check_timeout(timeout);
     if (status != SYNCD_OK) {
@@ -240,7 +248,7 @@ int syncd_wait_lost(struct syncd *s, uint64_t session, double timeout)
     int64_t until_us =
         timeout < 0 ? INT64_MAX : monotonic_us() + (int64_t)ceil(timeout * 1e6);
     (void)pthread_mutex_lock(&s->lock);
-    status = await_loss(s, session == 0 ? s->session : session, until_us);
+    status = await_loss(s, losses, until_us);
     (void)pthread_mutex_unlock(&s->lock);
     if (status == SYNCD_TIMEOUT) {
         return fault_say(status, "the session was not lost within %g seconds",

@@ -65,7 +65,8 @@ struct syncd {
 
     pthread_mutex_t lock;   /* for all below */
     pthread_cond_t settled; /* the state is no longer CONNECTING */
-    pthread_cond_t lost;    /* `session` or `interrupted` changed; monotonic */
+    pthread_cond_t lost;    /* `losses` or `interrupted` changed; monotonic */
+    uint64_t losses;        /* sessions lost */
     enum session_state state;
     bool closing;
     bool interrupted;

@@ -366,14 +366,26 @@ int syncd_condition_notify(struct syncd *s, const char *condition,
                            uint64_t count, uint64_t *woken);
 
 /*
- * Waits until the session `session` (as from syncd_session, when something was
- * taken; 0: the present one) is lost and all that it held with it:
- * SYNCD_E_LOST, at once if it is no more. SYNCD_TIMEOUT: it is still there,
- * maybe waiting for the daemon to come back. For a thread that stands guard
- * while another one works. This telling does not count as the one of "told
- * once" above. syncd_interrupt ends it.
+ * How many sessions this handle has lost, from 0. A session is known by this
+ * number: one more, and what was taken before is held no more. (That of
+ * syncd_session comes again if a daemon keeps nothing over its restart.)
  */
-int syncd_wait_lost(struct syncd *s, uint64_t session, double timeout);
+uint64_t syncd_losses(const struct syncd *s);
+
+/*
+ * Waits until more than `losses` sessions are lost: SYNCD_E_LOST, at once if it
+ * is so already. SYNCD_TIMEOUT: not yet, maybe the daemon is being waited for.
+ * For a thread that stands guard while another one works:
+ *
+ *     uint64_t losses = syncd_losses(s);
+ *     if (syncd_lock(s, "backup", NULL, SYNCD_FOREVER, &token) == SYNCD_OK) {
+ *         ... start the guard, which stops the work if
+ *             syncd_wait_lost(s, losses, SYNCD_FOREVER) == SYNCD_E_LOST
+ *
+ * This telling does not count as the one of "told once" above. syncd_interrupt
+ * ends it with `cancelled`.
+ */
+int syncd_wait_lost(struct syncd *s, uint64_t losses, double timeout);
 
 /*
  * Events: set or not, on disk before the calls return, until they are cleared.

@@ -52,8 +52,7 @@ static void on_signal(void *arg, int number, int nth)
 static void *stand_guard(void *arg)
 {
     struct held *held = arg;
-    if (syncd_wait_lost(held->s, held->session, SYNCD_FOREVER) ==
-        SYNCD_E_LOST) {
+    if (syncd_wait_lost(held->s, held->losses, SYNCD_FOREVER) == SYNCD_E_LOST) {
         say(held->invocation->command,
             "the %s \"%s\" is lost, its command is ended: %s", held->kind->noun,
             held->name, syncd_error_text());
@@ -140,7 +139,7 @@ static int conclude(struct held *held, const struct child_result *result)
 {
     const struct invocation *invocation = held->invocation;
     bool lost =
-        result->end == CHILD_LOST || syncd_session(held->s) != held->session;
+        result->end == CHILD_LOST || syncd_losses(held->s) != held->losses;
     if (lost && result->end != CHILD_LOST) {
         say(invocation->command,
             "the %s \"%s\" was lost before its command ended", held->kind->noun,
@@ -161,7 +160,7 @@ static int conclude(struct held *held, const struct child_result *result)
 
 static int take_and_run(struct held *held)
 {
-    held->session = syncd_session(held->s);
+    held->losses = syncd_losses(held->s);
     int answer = held->kind->take(held);
     if (answer != SYNCD_OK) {
         return not_taken(held, answer);

@@ -104,7 +104,7 @@ struct held {
     double timeout;   /* seconds, or SYNCD_FOREVER */
     char *owner;      /* owned; NULL: none */
     uint64_t token;   /* once it is taken; 0: none */
-    uint64_t session; /* in which it is held */
+    uint64_t losses;  /* of sessions, before it was taken */
     atomic_int stage; /* enum held_stage */
     bool own_group;
     struct signals signals;

@@ -33,10 +33,10 @@ static void lose(struct slot *slot)
 /* Jobs of a session that is no more; under the lock. */
 static void lose_session(struct work *work)
 {
-    uint64_t session = syncd_session(work->s);
-    for (size_t i = 0; i < work->slots_count && session != 0; i++) {
+    uint64_t losses = syncd_losses(work->s);
+    for (size_t i = 0; i < work->slots_count; i++) {
         struct slot *slot = &work->slots[i];
-        if (slot->active && slot->session != session) {
+        if (slot->active && slot->losses != losses) {
             lose(slot);
         }
     }

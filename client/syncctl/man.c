@@ -175,7 +175,9 @@ static void page_end(void)
     text_line("Set for the commands that work runs: the job's id, its token, "
               "its queue, which try this is, the number of the slot from 1 on, "
               "its batch and stage if it has them, and a name for the owner of "
-              "locks that is handed down to child processes.");
+              "locks that is handed down to child processes. Where lock or sem "
+              "runs a command, SYNCD_TOKEN is the token of what is held, and "
+              "that of the job around it is SYNCD_JOB_TOKEN.");
     puts(".SH SEE ALSO\n.BR syncd (8)");
 }
 

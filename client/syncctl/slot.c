@@ -62,7 +62,7 @@ static void set_active(struct slot *slot, const struct job *job)
     if (job != NULL) {
         slot->id = job->id;
         slot->token = job->token;
-        slot->session = syncd_session(work->s);
+        slot->losses = syncd_losses(work->s);
         slot->lease = job->lease;
         slot->extend_at = look_now() + job->lease / 3;
         pthread_cond_signal(&work->changed);

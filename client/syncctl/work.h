@@ -61,7 +61,7 @@ struct slot {
     bool active;
     uint64_t id;
     uint64_t token;
-    uint64_t session;
+    uint64_t losses;  /* of sessions, when it was taken */
     double extend_at; /* monotonic seconds */
     double lease;     /* seconds */
 };
