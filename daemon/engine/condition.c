@@ -131,8 +131,9 @@ void method_condition_wait(struct engine *engine, struct session *session,
         return;
     }
     struct wait_condition want = {0};
+    bool loaded = false;
     want.levels = lock_give_up(engine, request->lock, session, request->token,
-                               &want.owner);
+                               &want.owner, &loaded);
     struct condition *condition = condition_use(engine, request->condition);
     want.condition = condition;
     waiter->u.condition = want;
@@ -152,8 +153,8 @@ void method_condition_wait(struct engine *engine, struct session *session,
         hold_changed(engine, hold);
         waiter->u.condition.given_up = hold;
     }
-    if (request->timeout_us == 0) {
-        condition_wake(engine, waiter, false);
+    if (loaded || request->timeout_us == 0) {
+        condition_wake(engine, waiter, loaded);
     }
 }
 

@@ -8,7 +8,9 @@
  *
  * Of a session with grace the lock that it gave up is a hold of its own kind
  * until then: after a restart the wait, sent again, knows by it what is to be
- * taken back. It is woken then, because a notify may have come before.
+ * taken back. It is woken then, because a notify may have come before; and so
+ * is the first wait under a lock that is held since before the restart, as that
+ * may be a wait sent again of which nothing had come to the disk.
  */
 #ifndef SYNCD_ENGINE_CONDITION_H
 #define SYNCD_ENGINE_CONDITION_H

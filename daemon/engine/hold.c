@@ -106,6 +106,7 @@ bool hold_load(struct engine *engine, const struct row_hold *row)
     }
     hold->id = row->id;
     hold->since_us = row->since_us;
+    hold->loaded = true;
     hold->saved.on_disk = true;
     return true;
 }

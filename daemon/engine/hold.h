@@ -26,6 +26,7 @@ struct hold {
     uint64_t token;
     size_t count; /* levels, or permits */
     int64_t since_us;
+    bool loaded; /* it is from before the restart */
     struct saved saved;
     TAILQ_ENTRY(hold) of_object;
     TAILQ_ENTRY(hold) of_session;

@@ -344,7 +344,7 @@ void method_lock_release(struct engine *engine, struct session *session,
 
 size_t lock_give_up(struct engine *engine, struct slice name,
                     struct session *session, uint64_t token,
-                    struct slice *owner)
+                    struct slice *owner, bool *loaded)
 {
     struct lock *lock = lock_find(engine, name);
     struct hold *hold = lock == NULL ? NULL : hold_of(lock, session);
@@ -353,6 +353,7 @@ size_t lock_give_up(struct engine *engine, struct slice name,
     }
     size_t levels = hold->count;
     *owner = slice_copy(lock->owner);
+    *loaded = hold->loaded;
     give_back(engine, lock, hold, levels);
     lock_settle(engine, lock);
     return levels;

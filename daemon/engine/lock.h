@@ -33,10 +33,11 @@ struct hold *lock_load_hold(struct engine *engine, struct session *session,
                             const struct row_hold *row);
 
 /* For conditions: gives up all levels under this token; 0: it is not held so
- * by this session. *owner is a copy, given. */
+ * by this session. *owner is a copy, given; *loaded: it was held so before the
+ * restart. */
 size_t lock_give_up(struct engine *engine, struct slice name,
                     struct session *session, uint64_t token,
-                    struct slice *owner);
+                    struct slice *owner, bool *loaded);
 /* Puts the waiter, made for it, at the end of the lock's line, or grants. */
 void lock_want(struct engine *engine, struct waiter *waiter, struct slice name);
 

@@ -83,9 +83,9 @@ def meet(client, rng):
 def work(client, rng):
     jobs = client.call("queue.get", queue="q", max=rng.randint(1, 3),
                        timeout=0.01)["jobs"]
+    if jobs and rng.random() < 0.5:
+        client.call("event.wait", event="never", timeout=0.02)
     for job in jobs:
-        for _ in range(rng.randrange(3)):
-            client.call("queue.extend", id=job["id"], token=job["token"])
         client.call("queue.done", id=job["id"], token=job["token"])
 
 
@@ -227,26 +227,31 @@ def drain(client):
     return [] if finished == JOBS else [f"{finished} jobs left of {JOBS}"]
 
 
-def campaign(rounds, seed):
-    """The faults found, and figures of what was done."""
+def figures(client, crowd):
+    counters = client.call("server.stats")["counters"]
+    requests = counters["requests"]
+    return (f"{crowd.killed} clients killed; "
+            f"{requests['lock.acquire']} times a lock was asked for, "
+            f"{requests['semaphore.acquire']} times permits, "
+            f"{requests['condition.wait']} waits at conditions, "
+            f"{requests['barrier.wait']} at the barrier, "
+            f"{counters['jobs_done']} jobs done, "
+            f"{counters['jobs_crashed']} taken from the dead")
+
+
+def run(options):
+    """The faults found; prints what was done."""
+    rounds = 40 if options.short else options.rounds
     directory = tempfile.mkdtemp(prefix="syncd-dead-")
     daemon = harness.Daemon(directory).start()
-    crowd = Crowd(daemon, random.Random(seed))
+    crowd = Crowd(daemon, random.Random(options.seed))
     faults = []
     try:
         with daemon.client() as client:
             client.call("semaphore.declare", semaphore="s", value=PERMITS)
             client.call("queue.declare", queue="q", max_attempts=0)
             faults = watch(client, crowd, rounds) + drain(client)
-            counters = client.call("server.stats")["counters"]
-            requests = counters["requests"]
-            figures = {"clients killed": crowd.killed,
-                       "times a lock was asked for": requests["lock.acquire"],
-                       "permits": requests["semaphore.acquire"],
-                       "waits at conditions": requests["condition.wait"],
-                       "at the barrier": requests["barrier.wait"],
-                       "jobs done": counters["jobs_done"],
-                       "jobs taken from the dead": counters["jobs_crashed"]}
+            print(f"  {figures(client, crowd)}", flush=True)
     finally:
         crowd.kill_all()
         status = daemon.stop()
@@ -254,4 +259,4 @@ def campaign(rounds, seed):
         shutil.rmtree(directory, ignore_errors=True)
     if status != 0 or harness.SANITIZER.search(log):
         faults.append(f"the daemon ended with {status}: {log}")
-    return faults, figures
+    return faults
