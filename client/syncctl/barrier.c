@@ -88,6 +88,7 @@ static void run_action(const struct invocation *invocation,
     (void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
     const struct child_plan plan = {.argv = argv,
                                     .environment = environ,
+                                    .out_to_err = true,
                                     .kill_after = KILL_AFTER,
                                     .mask = &mask};
     child_control_init(&control);
@@ -214,7 +215,10 @@ const struct command command_barrier_wait = {
         "why and exit with 125, until `barrier reset`.\n\n"
         "With --action the last one to come runs a command, once, while the "
         "others still wait, and their timeouts stand still. If it fails the "
-        "barrier is broken. Every party says the same, as none knows which is "
+        "barrier is broken. What it prints goes to standard error, as the "
+        "index "
+        "alone is the output. Every party says the same, as none knows which "
+        "is "
         "the last.",
     .examples =
         (const struct example_row[]){

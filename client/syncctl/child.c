@@ -148,6 +148,9 @@ static _Noreturn void become(const struct run *run, pid_t parent)
     if (plan->out != NULL) {
         dup2(run->out.write, STDOUT_FILENO);
     }
+    if (plan->out_to_err) {
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    }
     if (plan->err != NULL) {
         dup2(run->err.write, STDERR_FILENO);
     }

@@ -47,6 +47,7 @@ struct child_plan {
     struct slice input; /* its standard input; absent: ours */
     struct output *out; /* NULL: it writes on ours itself */
     struct output *err;
+    bool out_to_err;      /* its standard output is our standard error */
     bool own_group;       /* a process group of its own, signalled as one */
     double timeout;       /* seconds; 0: none */
     double kill_after;    /* seconds from TERM to KILL */

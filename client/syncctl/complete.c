@@ -8,6 +8,7 @@
  */
 #include "client/libsyncd/syncd.h"
 #include "client/syncctl/ask.h"
+#include "client/syncctl/body.h"
 #include "client/syncctl/fields.h"
 #include "client/syncctl/say.h"
 #include "proto/scan.h"
@@ -72,6 +73,7 @@ static const struct kind kinds[] = {
     {"EVENT", "event", "event.list", "events", "event"},
     {"BARRIER", "barrier", "barrier.list", "barriers", "barrier"},
     {"BATCH", "batch", "batch.list", "batches", "batch"},
+    {"ID", "job", "job.list", "jobs", "id"},
 };
 
 /* The kind that "[BATCH]", "PREFIX", ... stands for; NULL: it is no name. */
@@ -92,7 +94,26 @@ static const struct kind *kind_of(const char *word, const char *group)
     return NULL;
 }
 
-static void print_names(const char *socket, const struct kind *kind)
+/* The members of that name in a list of objects. A batch alone sets and clears
+ * the events of its stages: those are no good `to_set`. */
+static void print_members(struct slice list, const char *member, bool to_set)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct scan_members objects = scan_members(list, 1);
+    while (scan_next(&objects)) {
+        struct slice name =
+            body_text(fields_get(objects.value, member), &arena);
+        if (!to_set || name.len < 6 || memcmp(name.at, "batch/", 6) != 0) {
+            printf("%.*s\n", (int)name.len, name.at);
+        }
+    }
+    arena_fini(&arena);
+}
+
+/* The answer of the daemon, if it comes soon; NULL: it does not. */
+static char *ask_soon(const char *socket, const char *method,
+                      struct out *take_params)
 {
     struct syncd *s = NULL;
     char *result = NULL;
@@ -101,22 +122,42 @@ static void print_names(const char *socket, const struct kind *kind)
     (void)signal(SIGALRM, give_up);
     alarm(ANSWER_SECONDS);
     if (syncd_open(&options, &s) != SYNCD_OK) {
-        return;
+        out_fini(take_params);
+        return NULL;
     }
-    if (syncd_call(s, kind->method, "{\"limit\":1000}", &result) == SYNCD_OK) {
-        struct arena arena;
-        arena_init(&arena);
-        struct scan_members objects =
-            scan_members(fields_get(slice_of(result), kind->list), 1);
-        while (scan_next(&objects)) {
-            struct slice name =
-                fields_text(objects.value, kind->member, &arena);
-            printf("%.*s\n", (int)name.len, name.at);
-        }
-        arena_fini(&arena);
+    if (ask_call(s, method, take_params, &result) != SYNCD_OK) {
+        result = NULL;
+    }
+    syncd_close(s);
+    return result;
+}
+
+static void print_names(const char *socket, const struct kind *kind,
+                        bool to_set)
+{
+    struct out params = {0};
+    write_begin_object(&params);
+    WRITE(&params, integer, "limit", 1000);
+    write_end_object(&params);
+    char *result = ask_soon(socket, kind->method, &params);
+    if (result != NULL) {
+        print_members(fields_get(slice_of(result), kind->list), kind->member,
+                      to_set);
     }
     free(result);
-    syncd_close(s);
+}
+
+static void print_stages(const char *socket, const char *batch)
+{
+    struct out params = {0};
+    write_begin_object(&params);
+    WRITE(&params, string, "batch", slice_of(batch));
+    write_end_object(&params);
+    char *result = ask_soon(socket, "batch.show", &params);
+    if (result != NULL) {
+        print_members(fields_get(slice_of(result), "stages"), "stage", false);
+    }
+    free(result);
 }
 
 static void print_choices(const char *choices)
@@ -165,6 +206,7 @@ struct place {
     size_t words_count;               /* of the command, so far */
     const struct option_row *pending; /* whose argument comes next */
     const char *socket;
+    const char *batch; /* whose stages are meant; NULL: not told yet */
 };
 
 static void step(struct place *place, const char *word)
@@ -172,6 +214,8 @@ static void step(struct place *place, const char *word)
     if (place->pending != NULL) {
         if (place->pending == &global_options[GLOBAL_SOCKET]) {
             place->socket = word;
+        } else if (strcmp(place->pending->name, "batch") == 0) {
+            place->batch = word;
         }
         place->pending = NULL;
     } else if (word[0] == '-' && word[1] != '\0') {
@@ -183,6 +227,11 @@ static void step(struct place *place, const char *word)
         const struct option_row *row = option_of(place->command, word);
         place->pending = row != NULL && row->type != OPTION_FLAG ? row : NULL;
     } else if (place->command != NULL) {
+        const char *group = place->command->group;
+        if (group != NULL && strcmp(group, "batch") == 0 &&
+            place->words_count == 0) {
+            place->batch = word;
+        }
         place->words_count++;
     } else if (place->group != NULL) {
         place->command = command_find(place->group, word);
@@ -213,6 +262,13 @@ static void print_commands(const char *group)
     }
 }
 
+static bool sets_event(const struct command *command)
+{
+    return command->group != NULL && strcmp(command->group, "event") == 0 &&
+           (strcmp(command->name, "set") == 0 ||
+            strcmp(command->name, "clear") == 0);
+}
+
 /* What may stand for the word "QUEUE", "STATE...", ... of a command. */
 static void print_word(const struct place *place)
 {
@@ -227,7 +283,7 @@ static void print_word(const struct place *place)
     words += *words == '[' ? 1 : 0;
     const struct kind *kind = kind_of(words, place->command->group);
     if (kind != NULL) {
-        print_names(place->socket, kind);
+        print_names(place->socket, kind, sets_event(place->command));
     } else if (strncmp(words, "STATE", 5) == 0) {
         print_choices("held delayed ready running done dead");
     } else if (strncmp(words, "COMMAND", 7) == 0) {
@@ -242,8 +298,13 @@ static void print_candidates(const struct place *place, const char *word)
             print_choices(place->pending->choices);
         } else if (place->pending == &global_options[GLOBAL_SOCKET]) {
             puts(":file");
+        } else if (strcmp(place->pending->name, "stage") == 0) {
+            if (place->batch != NULL) {
+                print_stages(place->socket, place->batch);
+            }
         } else if (kind_of(place->pending->argument, NULL) != NULL) {
-            print_names(place->socket, kind_of(place->pending->argument, NULL));
+            print_names(place->socket, kind_of(place->pending->argument, NULL),
+                        false);
         }
     } else if (word[0] == '-') {
         print_options(global_options, GLOBALS);

@@ -3,6 +3,7 @@
 #include "client/syncctl/fields.h"
 #include "client/syncctl/people.h"
 #include "client/syncctl/say.h"
+#include "client/syncctl/stage_event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,31 +74,58 @@ static const struct option_row wait_options[WAIT_OPTIONS] = {
                       "wait no longer; 0: only look", NULL},
 };
 
-static int wait_run(struct invocation *invocation)
+/* That it is not set, and whose part it is to set it. */
+static void say_unset(const struct invocation *invocation, struct syncd *s)
 {
     const char *event = invocation->words[0];
     const struct option_value *timeout = &invocation->options[WAIT_TIMEOUT];
+    struct slice batch;
+    struct slice stage;
+    char lack[STAGE_EVENT_BYTES];
+    const char *until =
+        timeout->number > 0 ? ", and was not until the timeout" : "";
+    if (!stage_event_split(event, &batch, &stage)) {
+        say(invocation->command,
+            "\"%s\" is not set%s; set it with: syncctl event set %s", event,
+            until, event);
+    } else if (*stage_event_lack(s, batch, stage, lack) != '\0') {
+        say(invocation->command,
+            "\"%s\" is not set%s; it is a stage's event, and %s", event, until,
+            lack);
+    } else {
+        say(invocation->command,
+            "\"%s\" is not set%s; its batch sets it when that stage has "
+            "passed: syncctl batch show %.*s",
+            event, until, (int)batch.len, batch.at);
+    }
+}
+
+static int wait_run(struct invocation *invocation)
+{
+    const struct option_value *timeout = &invocation->options[WAIT_TIMEOUT];
     char *result = NULL;
+    struct syncd *s = NULL;
+    int status = ask_open(invocation, ASK_GRACE, &s);
+    if (status != STATUS_DONE) {
+        return status;
+    }
     struct out params = begin_params(invocation);
     if (timeout->text != NULL) {
         WRITE(&params, number, "timeout", timeout->number);
     }
     write_end_object(&params);
-    int status =
-        ask_once(invocation, ASK_GRACE, "event.wait", &params, &result);
+    status = ask(invocation, s, "event.wait", &params, &result);
     if (status == STATUS_DONE && invocation->json) {
         puts(result);
     }
     if (status == STATUS_DONE && !fields_flag(slice_of(result), "set")) {
         if (!invocation->quiet) {
-            say(invocation->command,
-                "\"%s\" is not set%s; set it with: syncctl event set %s", event,
-                timeout->number > 0 ? ", and was not until the timeout" : "",
-                event);
+            say_unset(invocation, s);
         }
         status = timeout->number > 0 ? STATUS_TIMED_OUT : STATUS_WOULD_WAIT;
     }
     free(result);
+    syncd_close(s);
     return status;
 }
 

@@ -78,6 +78,12 @@ static int open_session(struct held *held)
                               : ask_failed(held->invocation, answer);
 }
 
+void held_say_taken(struct held *held)
+{
+    say(held->invocation->command, "the %s \"%s\" is taken%s", held->kind->noun,
+        held->name, held->timeout > 0 ? ", and was so until the timeout" : "");
+}
+
 /* It was not to be had: the exit status. */
 static int not_taken(struct held *held, int answer)
 {
@@ -85,9 +91,8 @@ static int not_taken(struct held *held, int answer)
     const struct option_value *status = &invocation->options[HELD_STATUS];
     if (answer == SYNCD_TIMEOUT) {
         if (!invocation->quiet && status->text == NULL) {
-            say(invocation->command, "the %s \"%s\" is taken%s",
-                held->kind->noun, held->name,
-                held->timeout > 0 ? ", and was so until the timeout" : "");
+            (held->kind->missed != NULL ? held->kind->missed
+                                        : held_say_taken)(held);
         }
         return status->text != NULL ? (int)status->count
                : held->timeout > 0  ? STATUS_TIMED_OUT
@@ -96,6 +101,10 @@ static int not_taken(struct held *held, int answer)
     if (answer == SYNCD_E_REPLY && held->signals.last != 0 &&
         strcmp(syncd_error_name(), "cancelled") == 0) {
         return STATUS_SIGNAL + (int)held->signals.last;
+    }
+    if (answer == SYNCD_E_ARGUMENT) { /* what libsyncd finds of the name */
+        ask_failed(invocation, answer);
+        return STATUS_USAGE;
     }
     return answer == SYNCD_E_REPLY && held->kind->refused != NULL
                ? held->kind->refused(held)

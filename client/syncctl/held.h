@@ -36,6 +36,8 @@ struct held_kind {
     int (*take)(struct held *held);
     /* Gives it back: what the library said. */
     int (*give_back)(struct held *held);
+    /* It was not to be had in time: says so. NULL: as of a lock. */
+    void (*missed)(struct held *held);
     /* Says why an error of the protocol kept it from being taken; the exit
      * status. NULL: in the daemon's words. */
     int (*refused)(struct held *held);
@@ -110,6 +112,9 @@ struct held {
     struct signals signals;
     struct child_control control;
 };
+
+/* That somebody else has it. */
+void held_say_taken(struct held *held);
 
 /* The exit status. Its first word is the name, `rest` the command. */
 int held_run(const struct held_kind *kind, const struct invocation *invocation);

@@ -92,11 +92,36 @@ static void print_options(const char *title, const struct option_row *rows,
     }
 }
 
-static void print_statuses(const struct status_row *rows, FILE *to)
+/* The row of the smallest status above `after`; NULL: none. */
+static const struct status_row *next_status(const struct status_row *rows,
+                                            int after)
 {
+    const struct status_row *next = NULL;
     for (; rows != NULL && rows->when != NULL; rows++) {
-        (void)fprintf(to, "  %3d  ", rows->status);
-        wrap(rows->when, 7, 7, to);
+        if (rows->status > after &&
+            (next == NULL || rows->status < next->status)) {
+            next = rows;
+        }
+    }
+    return next;
+}
+
+/* In their order, the command's own instead of the usual. */
+static void print_statuses(const struct status_row *own, FILE *to)
+{
+    int after = -1;
+    for (;;) {
+        const struct status_row *row = next_status(own, after);
+        const struct status_row *usual = next_status(global_statuses, after);
+        if (row == NULL || (usual != NULL && usual->status < row->status)) {
+            row = usual;
+        }
+        if (row == NULL) {
+            return;
+        }
+        (void)fprintf(to, "  %3d  ", row->status);
+        wrap(row->when, 7, 7, to);
+        after = row->status;
     }
 }
 
@@ -120,7 +145,6 @@ void help_print(const struct command *command, FILE *to)
     }
     (void)fprintf(to, "\nExit statuses:\n");
     print_statuses(command->statuses, to);
-    print_statuses(global_statuses, to);
 }
 
 static void print_summary(const struct command *command, FILE *to)
@@ -148,10 +172,13 @@ void help_print_group(const char *group, FILE *to)
     char name[COMMAND_NAME_BYTES];
     const struct command *implied = command_implied(group);
     if (implied != NULL) {
+        bool always = strncmp(implied->runs, "COMMAND", 7) == 0;
         (void)fprintf(to,
                       "\nThe word \"%s\" may be left out, unless %s is itself "
-                      "one of these commands.\n",
-                      implied->name, implied->words);
+                      "%s%s.\n",
+                      implied->name, implied->words,
+                      always ? "called " : "one of these commands",
+                      always ? implied->name : "");
     }
     (void)fprintf(to,
                   "\nAlone it means \"%s\". See syncctl %s COMMAND --help.\n",

@@ -106,7 +106,8 @@ const struct command command_lock_run = {
     .implied = true,
     .description =
         "Waits for the lock in the order of arrival, runs the command, and "
-        "exits as it did; `run` may be left out, whatever the lock is called. "
+        "exits as it did; `run` may be left out, unless the lock itself is "
+        "called run. "
         "The lock is free when the command has ended, or syncctl, however it "
         "is ended.\n\n"
         "The command finds SYNCD_TOKEN, a number greater than that of every "

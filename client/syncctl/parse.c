@@ -505,8 +505,10 @@ static bool enough_words(const struct invocation *invocation)
         missing += strcspn(missing, " ") + 1;
     }
     char name[COMMAND_NAME_BYTES];
-    say(command, "%.*s is missing: syncctl %s %s", (int)strcspn(missing, " "),
-        missing, command_name(command, name), command->words);
+    say(command, "%.*s is missing: syncctl %s %s%s%s%s",
+        (int)strcspn(missing, " "), missing, command_name(command, name),
+        command->words, command->runs ? " [-- " : "",
+        command->runs ? command->runs : "", command->runs ? "]" : "");
     return false;
 }
 

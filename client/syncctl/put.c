@@ -184,6 +184,7 @@ static int put_one(const struct invocation *invocation)
         WRITE(&params, number, "timeout", timeout->number);
     }
     write_end_object(&params);
+    put_note_events(invocation, s);
     status = put_and_wait(invocation, s, &params);
     syncd_close(s);
     return status;

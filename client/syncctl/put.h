@@ -32,6 +32,10 @@ enum {
 /* Do the options make sense together? False: it was said that they do not. */
 bool put_check_terms(const struct invocation *invocation);
 
+/* Says which of the events waited for are those of a stage that is not there:
+ * such a job is held until it is. */
+void put_note_events(const struct invocation *invocation, struct syncd *s);
+
 /* Begins an object with the queue and the terms of the options, but for the
  * timeout. */
 void put_begin_params(const struct invocation *invocation, struct out *params);

@@ -581,6 +581,7 @@ int put_lines(const struct invocation *invocation)
     push.input_bytes = measure_input();
     push.look = (struct look){.s = push.s, .queue = invocation->words[0]};
     measure_queue(&push);
+    put_note_events(invocation, push.s);
     status = push_all(&push);
     chunk_fini(&push.chunks[0]);
     chunk_fini(&push.chunks[1]);

@@ -5,6 +5,7 @@
 #include "client/syncctl/put.h"
 
 #include "client/syncctl/say.h"
+#include "client/syncctl/stage_event.h"
 #include "proto/scan.h"
 
 #include <stdlib.h>
@@ -86,6 +87,24 @@ static void write_from(const struct invocation *invocation, const char *batch,
     WRITE(params, integer, "id", id);
     WRITE(params, integer, "token", token);
     write_end_object(params);
+}
+
+void put_note_events(const struct invocation *invocation, struct syncd *s)
+{
+    struct slice batch;
+    struct slice stage;
+    char lack[STAGE_EVENT_BYTES];
+    for (size_t i = 0; i < invocation->listed_count; i++) {
+        const struct listed_option *listed = &invocation->listed[i];
+        if (!invocation->quiet && listed->option == PUT_AFTER &&
+            stage_event_split(listed->text, &batch, &stage) &&
+            *stage_event_lack(s, batch, stage, lack) != '\0') {
+            say(invocation->command,
+                "--after %s: it is a stage's event, and %s: held until there "
+                "is one, and it has passed",
+                listed->text, lack);
+        }
+    }
 }
 
 /* All names that were given with an option, as a list. */

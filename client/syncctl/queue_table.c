@@ -49,7 +49,7 @@ void queue_table_line(struct table *table, struct slice queue)
 struct table *queue_table_new(void)
 {
     static const struct table_column columns[] = {
-        {"QUEUE", false, false},   {"READY", true, false},
+        {"QUEUE", false, true},    {"READY", true, false},
         {"RUNNING", true, false},  {"DELAYED", true, false},
         {"HELD", true, false},     {"DEAD", true, false},
         {"CAPACITY", true, false}, {"PUT/S", true, false},

@@ -27,9 +27,69 @@ static uint64_t permits_of(const struct held *held)
     return permits->text == NULL ? 1 : (uint64_t)permits->count;
 }
 
+/* How many permits it has in all; -1: it is not there, a counter, or nobody can
+ * tell. */
+static int64_t value_of(struct held *held)
+{
+    char *result = NULL;
+    struct out params = {0};
+    int64_t value = -1;
+    write_begin_object(&params);
+    WRITE(&params, string, "semaphore", slice_of(held->name));
+    write_end_object(&params);
+    if (ask_call(held->s, "semaphore.show", &params, &result) == SYNCD_OK &&
+        fields_flag(slice_of(result), "bounded")) {
+        value = fields_integer(slice_of(result), "value");
+    }
+    free(result);
+    return value;
+}
+
+/* What --value and --permits ask of a semaphore that is there already and is
+ * otherwise. Legal, but seldom meant. */
+static void note_value(struct held *held)
+{
+    const struct invocation *invocation = held->invocation;
+    const struct option_value *value = &invocation->options[RUN_VALUE];
+    uint64_t permits = permits_of(held);
+    if (invocation->quiet || (value->text == NULL && permits == 1)) {
+        return;
+    }
+    int64_t have = value_of(held);
+    if (have >= 0 && value->text != NULL && value->count != have) {
+        say(invocation->command,
+            "semaphore %s has the value %lld; to change it: syncctl sem set %s "
+            "--value %lld",
+            held->name, (long long)have, held->name, (long long)value->count);
+    }
+    have = have < 0 && value->text != NULL ? value->count : have;
+    if (have >= 0 && permits > (uint64_t)have && held->timeout != 0) {
+        say(invocation->command,
+            "semaphore %s has only %lld permit%s: waiting until it has %llu",
+            held->name, (long long)have, have == 1 ? "" : "s",
+            (unsigned long long)permits);
+    }
+}
+
+static void missed(struct held *held)
+{
+    uint64_t permits = permits_of(held);
+    int64_t have = value_of(held);
+    if (have >= 0 && permits > (uint64_t)have) {
+        say(held->invocation->command,
+            "semaphore %s has only %lld permit%s; to give it more: syncctl sem "
+            "set %s --value %llu",
+            held->name, (long long)have, have == 1 ? "" : "s", held->name,
+            (unsigned long long)permits);
+    } else {
+        held_say_taken(held);
+    }
+}
+
 static int take(struct held *held)
 {
     const struct option_value *value = &held->invocation->options[RUN_VALUE];
+    note_value(held);
     return syncd_sem_acquire(held->s, held->name, permits_of(held),
                              value->text == NULL ? SYNCD_DECLARED
                                                  : value->count,
@@ -44,8 +104,10 @@ static int give_back(struct held *held)
 
 static int run_run(struct invocation *invocation)
 {
-    static const struct held_kind kind = {
-        .noun = "semaphore", .take = take, .give_back = give_back};
+    static const struct held_kind kind = {.noun = "semaphore",
+                                          .take = take,
+                                          .give_back = give_back,
+                                          .missed = missed};
     const struct option_value *permits = &invocation->options[RUN_PERMITS];
     const struct option_value *value = &invocation->options[RUN_VALUE];
     if (permits->text != NULL && permits->count == 0) {
@@ -74,8 +136,9 @@ const struct command command_sem_run = {
     .description =
         "Waits for the permit in the order of arrival, runs the command, and "
         "exits as it did: so never more commands run at once than the "
-        "semaphore has permits. `run` may be left out, whatever the semaphore "
-        "is called. The permit is free when the command has ended, or syncctl, "
+        "semaphore has permits. `run` may be left out, unless the semaphore "
+        "itself is called run. The permit is free when the command has ended, "
+        "or syncctl, "
         "however it is ended. Who wants many permits is not passed by those "
         "who want few.\n\n"
         "The command finds SYNCD_TOKEN, which names its permits. What is true "
@@ -103,9 +166,14 @@ static void list_semaphore(struct table *table, struct slice semaphore)
     struct slice name = fields_text(semaphore, "semaphore", &arena);
     table_line(table);
     table_cell_slice(table, name);
-    table_cell(table, "%lld of %lld free",
-               (long long)fields_integer(semaphore, "free"),
-               (long long)fields_integer(semaphore, "value"));
+    if (fields_flag(semaphore, "bounded")) {
+        table_cell(table, "%lld of %lld free",
+                   (long long)fields_integer(semaphore, "free"),
+                   (long long)fields_integer(semaphore, "value"));
+    } else {
+        table_cell(table, "counter, %lld free",
+                   (long long)fields_integer(semaphore, "free"));
+    }
     people_add(table, name, semaphore);
     arena_fini(&arena);
 }

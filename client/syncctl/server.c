@@ -75,6 +75,30 @@ static void print_histogram(struct table *table, const char *path,
 
 #define PATH_BYTES 256
 
+/* Numbers of each user, "users.1000.connections"; of those that are exempt
+ * together, "users.exempt.connections". */
+static void print_users(struct table *table, struct slice users)
+{
+    struct scan_members list = scan_members(users, 1);
+    while (scan_next(&list)) {
+        char uid[32] = "exempt";
+        if (!fields_flag(list.value, "exempt")) {
+            (void)snprintf(uid, sizeof(uid), "%lld",
+                           (long long)fields_integer(list.value, "uid"));
+        }
+        struct scan_members members = scan_members(list.value, 1);
+        while (scan_next(&members)) {
+            if (members.kind == SCAN_NUMBER &&
+                !slice_equal(members.key, SLICE("uid"))) {
+                table_line(table);
+                table_cell(table, "users.%s.%.*s", uid, (int)members.key.len,
+                           members.key.at);
+                table_cell_slice(table, members.value);
+            }
+        }
+    }
+}
+
 /* Every number under its path: "counters.requests.queue.put". What never
  * happened is left out of the groups inside groups. */
 static void print_group(struct table *table, const char *path,
@@ -86,7 +110,9 @@ static void print_group(struct table *table, const char *path,
         struct slice value = members.value;
         (void)snprintf(name, sizeof(name), "%s%s%.*s", path, *path ? "." : "",
                        (int)members.key.len, members.key.at);
-        if (members.kind != SCAN_OBJECT) {
+        if (members.kind == SCAN_ARRAY) {
+            print_users(table, value);
+        } else if (members.kind != SCAN_OBJECT) {
             bool zero = slice_equal(value, SLICE("0"));
             if (depth < 2 || !zero) {
                 table_line(table);

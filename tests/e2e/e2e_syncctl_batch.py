@@ -368,6 +368,10 @@ class Looking(BatchCase):
                              (["barrier", "reset", ""], "phase1"),
                              (["barrier", "b", "--"], "--parties"),
                              (["batch", ""], "create"),
+                             (["batch", "wait", "nightly", "--stage", ""],
+                              "fetch"),
+                             (["put", "q", "--batch", "nightly", "--stage",
+                               ""], "fetch"),
                              (["batch", "create", "--on-failure", ""],
                               "continue")):
             with self.subTest(words):

@@ -94,6 +94,19 @@ class Events(MeetCase):
         for process in (first, second):
             self.finish(process)
 
+    def test_stages_are_set_by_their_batch(self):
+        self.ctl("batch", "create", "b", "--stages", "a")
+        for event, says in (("batch/no/a", "there is no batch no"),
+                            ("batch/b/x", "the batch b has no stage x"),
+                            ("batch/b/a", "syncctl batch show b")):
+            ran = self.refused("event", "wait", event, "--timeout", "0",
+                               status=75, says=says)
+            self.assertNotIn("event set", ran.err)
+            note = self.ctl("put", "q", "x", "--after", event).err
+            self.assertEqual(says in note, event != "batch/b/a", note)
+        self.assertEqual(self.ctl("put", "q", "x", "-q", "--after",
+                                  "batch/no/a").err, "")
+
     def test_refusals(self):
         self.refused("event", "set", status=2, says="EVENT is missing")
         self.refused("event", "set", "batch/b/a", status=77,
@@ -183,11 +196,18 @@ class Barriers(MeetCase):
         self.assertRegex(self.ctl("barrier").lines[1], r"^b +in action ")
         self.assertEqual([p.poll() for p in (first, second)], [None, None])
         self.open_fifo("fifo")
-        self.assertEqual(self.finish(last).out, "two words\n2\n")
+        ran = self.finish(last)
+        self.assertEqual((ran.out, ran.err), ("2\n", "two words\n"))
         self.assertEqual(self.finish(first).out, "0\n")
         self.assertEqual(self.finish(second).out, "1\n")
         with open(self.path("ran")) as file:
             self.assertEqual(file.read(), "acts\n")
+
+    def test_what_the_action_prints_is_no_output(self):
+        ran = self.ctl("barrier", "b", "-n", "1", "--json", "--action", "echo",
+                       "--", "merged")
+        self.assertEqual(ran.json["index"], 0)
+        self.assertEqual(ran.err, "merged\n")
 
     def test_an_action_that_fails_breaks_it(self):
         for action, says in ((["false"], "status 1"),

@@ -390,6 +390,16 @@ class Terminal(terminal_case.TerminalCase):
             self.assertIn("QUEUE", self.seen)
             self.assertEqual("\033[" in self.seen, colours, self.seen)
 
+    def test_long_names_are_cut_on_a_narrow_terminal(self):
+        self.rpc.call("queue.declare", queue="long" * 30)
+        slave = self.open_terminal(columns=100)
+        process = self.start("queue", stdout=slave)
+        os.close(slave)
+        self.read_rest()
+        self.finish(process)
+        for line in self.seen.splitlines():
+            self.assertLessEqual(len(line), 100, self.seen)
+
     def test_ids_of_many_are_not_for_people(self):
         slave = self.open_terminal()
         process = self.start("put", "q", "--lines", stdin=subprocess.PIPE,

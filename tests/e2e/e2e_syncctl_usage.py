@@ -38,6 +38,7 @@ class Usage(syncctl_case.SyncctlCase):
             (["put", "q", "--lines", "--jsonl"], "--jsonl does not go"),
             (["put", "q", "--lines", "--key", "k"], "for a single body"),
             (["put", "q", "--lines", "body"], "leave out BODY"),
+            (["work"], "syncctl work QUEUE [-- COMMAND [ARG...]]"),
             (["work", "q", "--"], "no command behind --"),
             (["work", "q", "-j", "2"], "put it behind --"),
             (["work", "q", "-j", "0", "--", "true"], "--jobs is a number"),
@@ -121,6 +122,9 @@ class Usage(syncctl_case.SyncctlCase):
             self.assertIn("Usage: syncctl " + " ".join(args), out)
             self.assertEqual(self.ctl("help", *args).out, out)
             self.assertEqual(self.ctl("-h", *args).out, out)
+            statuses = [int(status) for status in re.findall(
+                r"(?m)^ +(\d+) ", out.split("Exit statuses:")[1])]
+            self.assertEqual(statuses, sorted(set(statuses)))
         group = self.ctl("queue", "--help").out
         self.assertIn("queue purge", group)
         self.assertNotIn("__", top)
@@ -197,6 +201,15 @@ class Completion(syncctl_case.SyncctlCase):
         self.assertEqual(self.complete("put", "--delay", "5", ""),
                          ["mail box", "mühle"])
         self.assertEqual(self.complete("--socket", ""), [":file"])
+
+    def test_jobs_and_events(self):
+        self.rpc.call("queue.put", queue="q", body=1)
+        self.ctl("event", "wait", "batch/b/a", "--timeout", "0", status=75)
+        self.ctl("put", "q", "x", "-q", "--after", "batch/b/a", "--after", "e")
+        self.assertEqual(self.complete("job", "show", ""), ["1", "2"])
+        self.assertEqual(self.complete("event", "set", ""), ["e"])
+        self.assertEqual(self.complete("event", "wait", ""),
+                         ["batch/b/a", "e"])
 
     def test_silent_without_a_daemon(self):
         nowhere = {"SYNCD_SOCKET": self.path("nowhere")}
@@ -297,6 +310,9 @@ class Looking(syncctl_case.SyncctlCase):
     def test_ping_stats_call(self):
         self.assertRegex(self.ctl("ping").out, r"^syncd .* protocol 1, ")
         self.assertRegex(self.ctl("stats").out, r"(?m)^counters\.jobs_put\s+0$")
+        self.assertRegex(self.ctl("stats").out,
+                         r"(?m)^users\.\w+\.connections\s+\d+$")
+        self.assertNotIn("{", self.ctl("stats").out)
         self.ctl("call", "queue.put", '{"queue": "q",\n "body": 0.1}')
         shown = self.ctl("call", "job.show", '{"id":1}')
         self.assertIn('"body":0.1', shown.out)
