@@ -36,8 +36,8 @@ int syncd_event_wait(struct syncd *s, const char *event, double timeout)
     }
     if (status == SYNCD_OK &&
         !slice_equal(jobs_member(&call, "set"), SLICE("true"))) {
-        status = fault_say(SYNCD_TIMEOUT, "%s was not set within %g seconds",
-                           event, timeout);
+        status = fault_say(SYNCD_TIMEOUT, "%s was not set within %g s", event,
+                           timeout);
     }
     call_fini(&call);
     return status;

@@ -231,7 +231,7 @@ int syncd_get_many(struct syncd *s, const char *queue, size_t max,
     }
     if (status == SYNCD_OK && got_count == 0) {
         mem_free(got);
-        status = fault_say(SYNCD_TIMEOUT, "no job within %g seconds", timeout);
+        status = fault_say(SYNCD_TIMEOUT, "no job within %g s", timeout);
     } else if (status == SYNCD_OK) {
         *jobs = got;
         *count = got_count;

@@ -103,7 +103,7 @@ static void give_up(struct syncd *s)
         struct fault why = {0};
         fault_set(&why, SYNCD_E_LOST,
                   "the session is lost, and what it held is free: no daemon "
-                  "took it up again within %g seconds (%s)",
+                  "took it up again within %g s (%s)",
                   s->grace, s->trouble.text);
         lose(s, &why);
     }

@@ -57,7 +57,7 @@ static int run_acquire(struct call *call, struct syncd *s, const char *name,
         slice_equal(jobs_member(call, "acquired"), SLICE("false"))) {
         status = fault_say(SYNCD_TIMEOUT,
                            "%s was not to be had within %g "
-                           "seconds",
+                           "s",
                            name, timeout);
     }
     if (status == SYNCD_OK) {
@@ -194,8 +194,7 @@ int syncd_condition_wait(struct syncd *s, const char *condition,
     if (status == SYNCD_OK) {
         *token = granted;
         if (slice_equal(jobs_member(&call, "notified"), SLICE("false"))) {
-            status = fault_say(SYNCD_TIMEOUT,
-                               "%s was not notified within %g seconds",
+            status = fault_say(SYNCD_TIMEOUT, "%s was not notified within %g s",
                                condition, timeout);
         }
     }

@@ -251,7 +251,7 @@ int syncd_wait_lost(struct syncd *s, uint64_t losses, double timeout)
     status = await_loss(s, losses, until_us);
     (void)pthread_mutex_unlock(&s->lock);
     if (status == SYNCD_TIMEOUT) {
-        return fault_say(status, "the session was not lost within %g seconds",
+        return fault_say(status, "the session was not lost within %g s",
                          timeout);
     }
     if (status == SYNCD_E_REPLY) {

@@ -1,7 +1,7 @@
 /*
  * Makes syncd(8): copies the page from standard input to standard output, and
  * puts the configuration keys of daemon/io/config.def where it says @KEYS@,
- * and the version where it says @VERSION@.
+ * the version and its date where it says @VERSION@ and @DATE@.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -57,11 +57,15 @@ int main(void)
     char line[1024];
     while (fgets(line, sizeof(line), stdin) != NULL) {
         char *version = strstr(line, "@VERSION@");
+        char *date = strstr(line, "@DATE@");
         if (strcmp(line, "@KEYS@\n") == 0) {
             print_keys();
         } else if (version != NULL) {
             printf("%.*s%s%s", (int)(version - line), line, SYNCD_VERSION,
                    version + strlen("@VERSION@"));
+        } else if (date != NULL) {
+            printf("%.*s%s%s", (int)(date - line), line, SYNCD_DATE,
+                   date + strlen("@DATE@"));
         } else {
             (void)fputs(line, stdout);
         }

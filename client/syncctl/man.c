@@ -136,7 +136,7 @@ static void command_section(const struct command *command)
 
 static void page_begin(void)
 {
-    printf(".TH SYNCCTL 1 \"\" \"syncd %s\" \"User Commands\"\n",
+    printf(".TH SYNCCTL 1 \"%s\" \"syncd %s\" \"User Commands\"\n", SYNCD_DATE,
            SYNCD_VERSION);
     puts(".SH NAME\nsyncctl \\- durable bounded queues for processes");
     puts(".SH SYNOPSIS\n\\fBsyncctl\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR...] "
@@ -150,6 +150,8 @@ static void page_begin(void)
         "A body on the command line is JSON if it parses as JSON, else a "
         "string. Where a body is printed or handed to a command, a string is "
         "its text, and anything else the JSON as it was put.\n\n"
+        "Ids of jobs grow, but not one by one: after a crash of the daemon "
+        "they jump, and a gap means nothing.\n\n"
         "Durations read 5, 5s, 100ms, 2m, 1h, 1d; a number alone is seconds. "
         "Options of every command may stand anywhere before \"--\".");
 }
@@ -158,6 +160,7 @@ static void page_end(void)
 {
     puts(".SH EXIT STATUS");
     statuses(global_statuses);
+    puts(".PP");
     text_line("What runs a command passes that command's status on: 126 if it "
               "cannot be run, 127 if it is not found, 128 plus the number of "
               "the signal that ended it.");

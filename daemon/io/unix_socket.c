@@ -64,8 +64,10 @@ int unix_socket_lock(struct unix_socket *sock, const char *path,
     int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
-        fail(error, "cannot open the lock file %s: %s", lock_path,
-             strerror(errno));
+        fail(error, "cannot open the lock file %s: %s%s", lock_path,
+             strerror(errno),
+             errno == ENOENT ? "; make the folder first, or choose another"
+                             : "");
         goto failed;
     }
     if (!S_ISREG(st.st_mode) || st.st_uid != geteuid()) {

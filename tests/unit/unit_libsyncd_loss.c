@@ -314,7 +314,7 @@ static void test_gone(void **state)
     struct peer peer;
     struct syncd *s = peer_open(&peer, script_gone, 0.05);
     int status = syncd_call(s, "queue.get", NULL, NULL);
-    assert_error(status, SYNCD_E_LOST, "within 0.05 seconds");
+    assert_error(status, SYNCD_E_LOST, "within 0.05 s");
     assert_error(status, SYNCD_E_LOST, "may have been carried out");
     assert_int_equal(syncd_session(s), 0);
     /* Told; so the next call looks for a daemon, and there is none. */

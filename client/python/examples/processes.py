@@ -90,4 +90,6 @@ def factorial(name, n):
 if __name__ == "__main__":
     exercises = {one.__name__: one for one in (
         produce, consume, fetch, process, save, meet, download, factorial)}
+    if len(sys.argv) < 2 or sys.argv[1] not in exercises:
+        sys.exit(__doc__)
     exercises[sys.argv[1]](*sys.argv[2:])
