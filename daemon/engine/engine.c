@@ -253,6 +253,7 @@ void engine_loaded(struct engine *engine, int64_t now_us)
         }
     }
     batches_loaded(engine);
+    queues_settle(engine); /* a stage may have passed by that */
 }
 
 static void fire(struct engine *engine, struct timer *timer)

@@ -135,9 +135,9 @@ static bool plausible(const struct engine *engine, const struct row_job *row)
 {
     return row->id > 0 && row->id < engine->job_ids.next &&
            row->body.at != NULL && row->state < JOB_STATES &&
-           row->put_at_us >= 0 && row->put_at_us <= TIME_MAX_US &&
-           row->rank_us >= 0 && row->attempts <= UINT32_MAX &&
-           row->crashes <= UINT32_MAX &&
+           row->lease_token < engine->tokens.next && row->put_at_us >= 0 &&
+           row->put_at_us <= TIME_MAX_US && row->rank_us >= 0 &&
+           row->attempts <= UINT32_MAX && row->crashes <= UINT32_MAX &&
            (row->state != JOB_DONE || row->keep_done_us >= 0) &&
            index_find(&engine->jobs, row->id) == NULL;
 }
