@@ -89,6 +89,7 @@ struct engine {
     struct queue *queues_by_id;
     struct names queues;
     struct queue_list touched;
+    struct queue_list contested;   /* see queues_settle */
     struct queue_list memory_line; /* queues whose first put waits for memory */
     size_t memory_used;
     struct accounts accounts;

@@ -134,6 +134,7 @@ struct engine *engine_new(const struct engine_options *options)
     out_init(&engine->scratch);
     names_init(&engine->queues);
     TAILQ_INIT(&engine->touched);
+    TAILQ_INIT(&engine->contested);
     TAILQ_INIT(&engine->detached);
     TAILQ_INIT(&engine->memory_line);
     TAILQ_INIT(&engine->sweeps);

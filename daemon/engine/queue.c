@@ -315,9 +315,24 @@ static void end_getters(struct engine *engine, struct queue *queue)
     }
 }
 
+/* Is the first get in line one of several queues? */
+static bool first_wants_more(const struct queue *queue)
+{
+    const struct waiter *waiter = waiter_first(&queue->getters);
+    return waiter != NULL && waiter->links_count > 1;
+}
+
 static void settle(struct engine *engine, struct queue *queue)
 {
-    while (put_admit(engine, queue) || get_serve(engine, queue)) {
+    while (put_admit(engine, queue) ||
+           (!first_wants_more(queue) && get_serve(engine, queue))) {
+    }
+    if (first_wants_more(queue) && queue_next(engine, queue) != NULL) {
+        if (!queue->contested) {
+            queue->contested = true;
+            TAILQ_INSERT_TAIL(&engine->contested, queue, of_contested);
+        }
+        return;
     }
     if (queue_is_through(queue)) {
         struct waiter *waiter;
@@ -359,6 +374,35 @@ void queue_leave_memory_line(struct engine *engine, struct queue *queue)
     }
 }
 
+/*
+ * A get of several queues takes what comes first in all of them, and may take
+ * it from a queue in which others came before: so those are served first, and
+ * then, of all such gets at the head of a line, the one that came first.
+ */
+static bool serve_contested(struct engine *engine)
+{
+    struct queue *queue;
+    struct queue *first = NULL;
+    TAILQ_FOREACH (queue, &engine->contested, of_contested) {
+        const struct waiter *waiter = waiter_first(&queue->getters);
+        if (waiter != NULL &&
+            (first == NULL ||
+             waiter->serial < waiter_first(&first->getters)->serial)) {
+            first = queue;
+        }
+    }
+    if (first != NULL) {
+        (void)get_serve(engine, first);
+    }
+    bool any = !TAILQ_EMPTY(&engine->contested);
+    while ((queue = TAILQ_FIRST(&engine->contested)) != NULL) {
+        TAILQ_REMOVE(&engine->contested, queue, of_contested);
+        queue->contested = false;
+        queue_touch(engine, queue);
+    }
+    return any;
+}
+
 void queues_settle(struct engine *engine)
 {
     do {
@@ -369,7 +413,7 @@ void queues_settle(struct engine *engine)
             queue->touched = false;
             settle(engine, queue);
         }
-    } while (touch_memory_line(engine) ||
+    } while (serve_contested(engine) || touch_memory_line(engine) ||
              !TAILQ_EMPTY(&engine->batches_touched));
 }
 

@@ -43,6 +43,7 @@ struct queue {
     bool closed;
     bool deleted; /* out of reach; its jobs are being removed */
     bool touched;
+    bool contested;
     struct saved saved;
     uint64_t forgets_in; /* since the batch in which it became one in memory:
                             until then it is still on disk as it was */
@@ -64,6 +65,7 @@ struct queue {
     bool wants_memory; /* on the engine's line for memory */
     TAILQ_ENTRY(queue) of_memory;
     TAILQ_ENTRY(queue) of_touched;
+    TAILQ_ENTRY(queue) of_contested;
     UT_hash_handle by_id;
 };
 
