@@ -226,7 +226,9 @@ void m_queue_declare(struct model *m, const struct m_to *to,
     queue->has_row = queue->durable;
     changed(m, i);
     if (was_durable && !queue->durable) {
-        queue->changed = m_next(m);
+        const struct m_queue *last = &m_last(m)->queues[i];
+        bool written = last->exists && last->durable && last->has_row;
+        queue->changed = written ? m_next(m) : 0;
     }
     m_settle(m);
     answer(m, to, i);
