@@ -52,6 +52,7 @@ static void hold_restarts(const struct model *m, struct m_hold *hold)
 {
     hold->used = hold->used && m->now.sessions[hold->session].used;
     hold->born = 0;
+    hold->loaded = true;
     hold->changed = 0;
 }
 
@@ -123,6 +124,11 @@ void model_crash(struct model *m, int64_t clock_us, int64_t disk_clock_us)
     }
     for (int i = 0; i < M_HOLDS; i++) {
         hold_restarts(m, &m->now.holds[i]);
+    }
+    for (int i = 0; i < M_GIVEN; i++) {
+        struct m_given *given = &m->now.given[i];
+        given->used = given->used && m->now.sessions[given->session].used;
+        given->waited = false;
     }
     objects_restart(m);
     outcomes_restart(m);

@@ -136,7 +136,7 @@ void m_get_answer(struct model *m, struct m_waiter *get)
     unsigned needs = get->has_finished ? get->finished_needs : 0;
     struct m_job *job;
     while (count < get->max && (job = next_job(m, get)) != NULL) {
-        if (!job->was_put) {
+        if (!job->was_put && !get->take) {
             needs = m_most(needs, job->changed);
         }
         m_job_run(m, job, get);

@@ -76,6 +76,7 @@ struct m_job *m_job_of(struct model *m, uint64_t id);
 /* Alive for everyone, whatever its state. */
 bool m_job_there(const struct m_job *job);
 bool m_unfinished(const struct m_job *job);
+void m_job_gone(const struct model *m, struct m_job *job);
 void m_job_changed(struct model *m, struct m_job *job);
 /* Those of the events that are not set. */
 unsigned m_unset(const struct model *m, unsigned events);
@@ -138,6 +139,7 @@ void m_event_is_set(struct model *m, int event);
 void m_barriers_cut(struct model *m);
 void m_barrier_break(struct model *m, int barrier, const char *reason,
                      const struct m_waiter *but);
+void m_condition_left(struct model *m, const struct m_waiter *waiter);
 void m_condition_back(struct model *m, struct m_waiter *waiter, bool notified);
 void m_owner(const struct model *m, struct slice given, int session,
              char *owner, size_t size);

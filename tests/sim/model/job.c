@@ -35,7 +35,7 @@ void m_job_changed(struct model *m, struct m_job *job)
 }
 
 /* What was born and is gone before the next batch is never written. */
-static void gone(const struct model *m, struct m_job *job)
+void m_job_gone(const struct model *m, struct m_job *job)
 {
     job->gone = true;
     if (job->born == m_next(m)) {
@@ -134,7 +134,7 @@ void m_job_finish(struct model *m, struct m_job *job, struct slice result)
     m_copy(job->result, sizeof(job->result), result);
     m_job_changed(m, job);
     if (keep == 0) {
-        gone(m, job);
+        m_job_gone(m, job);
     }
     if (job->batch >= 0) {
         m->now.batches[job->batch].done[job->stage]++;
@@ -156,7 +156,7 @@ void m_job_die(struct model *m, struct m_job *job)
 void m_job_remove(struct model *m, struct m_job *job)
 {
     m_job_changed(m, job);
-    gone(m, job);
+    m_job_gone(m, job);
     tell(m, job, "cancelled", SLICE("error"), "");
 }
 

@@ -175,9 +175,17 @@ static void answer_back(struct model *m, const struct m_waiter *w)
     m_end(m, hold_needs(m, w->to.session));
 }
 
+static void forget_given(struct model *m, const struct m_waiter *w)
+{
+    if (w->given > 0) {
+        m->now.given[w->given - 1].used = false;
+    }
+}
+
 static void grant(struct model *m, struct m_waiter *w)
 {
     w->used = false;
+    forget_given(m, w);
     take(m, w->object, &w->to, w->owner, w->levels);
     if (w->back) {
         answer_back(m, w);
@@ -421,11 +429,69 @@ void m_condition_back(struct model *m, struct m_waiter *w, bool notified)
     w->notified = notified;
 }
 
+void m_condition_left(struct model *m, const struct m_waiter *w)
+{
+    forget_given(m, w);
+}
+
+/* What the same wait gave up before the restart; 0: nothing. */
+static int given_before(const struct model *m, const struct m_to *to,
+                        const struct request *request)
+{
+    for (int i = 0; i < M_GIVEN; i++) {
+        const struct m_given *given = &m->now.given[i];
+        if (given->used && !given->waited && given->session == to->session &&
+            given->lock == m_index(request->lock) &&
+            m->learnt.tokens[given->token] == request->token) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+/* Sent again after a restart, it is woken, and wants its lock. */
+static void wait_again(struct model *m, const struct m_to *to, int number)
+{
+    struct m_given *given = &m->now.given[number - 1];
+    struct m_waiter *w = m_wait(m, to, M_WAIT_LOCK, given->lock, -1);
+    given->waited = true;
+    w->given = number;
+    w->levels = given->levels;
+    m_copy(w->owner, sizeof(w->owner), slice_of(given->owner));
+    w->back = true;
+    w->notified = true;
+}
+
+static int give(struct model *m, const struct m_waiter *w)
+{
+    int i = 0;
+    if (!is_kept(m, w->to.session)) {
+        return 0;
+    }
+    while (m->now.given[i].used) {
+        CHECK(++i < M_GIVEN);
+    }
+    struct m_given *given = &m->now.given[i];
+    *given = (struct m_given){.used = true,
+                              .waited = true,
+                              .lock = w->lock,
+                              .session = w->to.session,
+                              .token = m->now.locks[w->lock].token,
+                              .levels = w->levels};
+    m_copy(given->owner, sizeof(given->owner), slice_of(w->owner));
+    return i + 1;
+}
+
 void m_condition_wait(struct model *m, const struct m_to *to,
                       const struct request *request)
 {
     int lock = m_index(request->lock);
     struct m_hold *hold = hold_of(m, lock, to->session);
+    int before = given_before(m, to, request);
+    if (before > 0) {
+        wait_again(m, to, before);
+        return;
+    }
     if (hold == NULL || hold->count != levels(m, lock) ||
         m->learnt.tokens[m->now.locks[lock].token] != request->token) {
         m_error(m, to, ERROR_stale_token, NULL, 0);
@@ -437,9 +503,10 @@ void m_condition_wait(struct model *m, const struct m_to *to,
     w->lock = lock;
     w->levels = hold->count;
     m_copy(w->owner, sizeof(w->owner), slice_of(m->now.locks[lock].owner));
+    w->given = give(m, w);
     m_hold_lost(m, hold);
-    if (request->timeout_us == 0) {
-        m_condition_back(m, w, false);
+    if (hold->loaded || request->timeout_us == 0) {
+        m_condition_back(m, w, hold->loaded);
     }
 }
 

@@ -138,6 +138,7 @@ void m_leave(struct model *m, struct m_waiter *w, const char *why)
     } else if (w->kind == M_WAIT_BARRIER) {
         m_barrier_break(m, w->object, why, w);
     }
+    m_condition_left(m, w);
 }
 
 void m_write_session_name(struct out *out, const struct m_session *session)
@@ -289,7 +290,7 @@ static void job_due(struct model *m, struct m_job *job)
         m_job_crashed(m, job);
     } else {
         m_job_changed(m, job);
-        job->gone = true;
+        m_job_gone(m, job);
     }
 }
 

@@ -42,6 +42,7 @@ enum {
     M_JOBS = 240,
     M_HOLDS = 60,
     M_ROUNDS = 8,
+    M_GIVEN = 40,
     M_OUTCOMES = 300,
     M_ACTIONS = 1200,
     M_ITEMS = 4, /* jobs of one put */
@@ -134,6 +135,18 @@ struct m_hold {
     int64_t since_us;
     unsigned born;
     unsigned changed;
+    bool loaded; /* from before the restart */
+};
+
+/* What a waiting condition.wait of a session with grace gave up. */
+struct m_given {
+    bool used;
+    bool waited; /* somebody waits for it; else its request may be sent again */
+    int lock;
+    int session;
+    int token;
+    int64_t levels;
+    char owner[16];
 };
 
 struct m_lock {
@@ -233,6 +246,7 @@ struct m_waiter {
     char owner[16]; /* lock */
     bool reentrant;
     int64_t levels;
+    int given; /* condition: what it gave up, from 1; 0: not noted */
     bool back; /* a condition.wait that wants its lock back */
     bool notified;
     int64_t permits;
@@ -266,6 +280,7 @@ struct m_state {
     struct m_session sessions[M_SESSIONS];
     struct m_hold holds[M_HOLDS];
     struct m_lock locks[M_LOCKS];
+    struct m_given given[M_GIVEN];
     struct m_semaphore semaphores[M_SEMAPHORES];
     struct m_event events[M_EVENTS];
     struct m_barrier barriers[M_BARRIERS];

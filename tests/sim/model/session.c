@@ -29,6 +29,10 @@ void m_session_end(struct model *m, int i)
             m_hold_lost(m, hold);
         }
     }
+    for (int k = 0; k < M_GIVEN; k++) {
+        struct m_given *given = &m->now.given[k];
+        given->used = given->used && given->session != i;
+    }
     for (int k = 0; k < M_ROUNDS; k++) {
         const struct m_round *round = &m->now.rounds[k];
         if (round->used && round->session == i) {
