@@ -41,7 +41,7 @@ static const char *explain(const char *reason)
         {"a party is gone", "a party ended before all were there"},
         {"aborted", "it was aborted"},
         {"reset", "it was reset while this one waited"},
-        {"restart", "the daemon was restarted while it was in use"},
+        {"restart", "the daemon was restarted while it was in use or broken"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strcmp(reason, rows[i].reason) == 0) {
