@@ -115,6 +115,10 @@ struct engine {
     uint64_t waiter_serial;
     struct timers timers;
     struct sweeps sweeps;
+    struct sweep *sweeps_by_serial;
+    uint64_t sweep_serial;
+    uint64_t swept_by;  /* the newest that purges or retries, or 0 */
+    size_t swept_bytes; /* of replies that wait for the end of a sweep */
     struct counters counters;
 };
 

@@ -9,9 +9,8 @@
 #include <math.h>
 #include <stdio.h>
 
-struct job *job_leased(const struct engine *engine,
-                       const struct session *session, uint64_t id,
-                       uint64_t token)
+struct job *job_leased(struct engine *engine, const struct session *session,
+                       uint64_t id, uint64_t token)
 {
     struct job *job = job_find(engine, id);
     if (job == NULL || job->lease == NULL || job->lease->token != token ||
@@ -22,9 +21,8 @@ struct job *job_leased(const struct engine *engine,
 }
 
 /* The same, and its queue is open to this method; NULL: stale. */
-static struct job *leased(const struct engine *engine,
-                          const struct session *session, uint64_t id,
-                          uint64_t token)
+static struct job *leased(struct engine *engine, const struct session *session,
+                          uint64_t id, uint64_t token)
 {
     struct job *job = job_leased(engine, session, id, token);
     return job != NULL &&

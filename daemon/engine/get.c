@@ -239,13 +239,15 @@ void get_answer_empty(struct engine *engine, struct waiter *take_waiter)
 }
 
 /* Those of the jobs that bear this token. */
-static void write_leased(const struct engine *engine, struct out *out,
+static void write_leased(struct engine *engine, struct out *out,
                          const struct lease_list *leases, uint64_t token)
 {
     const struct lease *lease;
     TAILQ_FOREACH (lease, leases, of_session) {
-        const struct job *job = lease->job;
-        if (lease->token == token && !job->set->doomed) {
+        struct job *job = lease->job;
+        if (lease->token == token && job->set->doomed) {
+            job_forget(engine, job);
+        } else if (lease->token == token) {
             write_job(engine, out, job, token, lease->length_us, job->rank,
                       job->attempts);
         }

@@ -352,22 +352,32 @@ void job_park(struct engine *engine, struct job *job,
              job_rank(job_priority(job)));
 }
 
-struct job *job_find(const struct engine *engine, uint64_t id)
+void job_forget(struct engine *engine, struct job *job)
+{
+    CHECK(job->set->doomed);
+    change_gone(engine, ROW_job, job->id, &job->saved);
+}
+
+struct job *job_find(struct engine *engine, uint64_t id)
 {
     struct job *job = index_find(&engine->jobs, id);
-    return job == NULL || job->set->doomed ? NULL : job;
+    if (job != NULL && job->set->doomed) {
+        job_forget(engine, job);
+        return NULL;
+    }
+    return job;
 }
 
 struct job *job_of_key(struct engine *engine, struct queue *queue,
                        struct slice key)
 {
     struct job_extra *extra;
-    (void)engine;
     HASH_FIND(by_key, queue->keys, key.at, (unsigned)key.len, extra);
     if (extra == NULL) {
         return NULL;
     }
     if (extra->job->set->doomed) {
+        job_forget(engine, extra->job);
         unkey(queue, extra->job); /* it is gone already, but for its memory */
         return NULL;
     }

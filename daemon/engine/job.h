@@ -162,13 +162,17 @@ void job_enter(struct engine *engine, struct job *job, struct queue *queue,
 /* As it was loaded. False: it makes no sense. */
 bool job_load(struct engine *engine, const struct row_job *row);
 
-/* The job with that id that is not gone; NULL if there is none. */
-struct job *job_find(const struct engine *engine, uint64_t id);
+/* The row of a doomed job goes with the open batch, so that it may be told
+ * right after that it is gone; the rest of it goes with its set. */
+void job_forget(struct engine *engine, struct job *job);
+
+/* The job with that id that is not gone; NULL if there is none, and whoever is
+ * told so waits for change_batch_seen. */
+struct job *job_find(struct engine *engine, uint64_t id);
 
 /* The job that runs under this token for this user; NULL: stale (finish.c). */
-struct job *job_leased(const struct engine *engine,
-                       const struct session *session, uint64_t id,
-                       uint64_t token);
+struct job *job_leased(struct engine *engine, const struct session *session,
+                       uint64_t id, uint64_t token);
 
 enum job_state job_state(const struct job *job);
 struct queue *job_queue(const struct job *job);

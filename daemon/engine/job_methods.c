@@ -105,7 +105,9 @@ void method_job_show(struct engine *engine, struct session *session,
     const struct job *job = job_wanted(engine, request->job);
     if (job != NULL) {
         job_write(engine, answer_begin(engine), job);
-        answer_end(engine, change_batch_seen(engine));
+        answer_end(engine, job->set->moving
+                               ? sweep_seen(engine, job->set->queue->swept_by)
+                               : change_batch_seen(engine));
     }
 }
 
@@ -154,7 +156,8 @@ void method_job_list(struct engine *engine, struct session *session,
         WRITE(out, integer, "next", (int64_t)last);
     }
     write_end_object(out);
-    answer_end(engine, change_batch_seen(engine));
+    answer_end(engine, sweep_seen(engine, queue == NULL ? engine->swept_by
+                                                        : queue->swept_by));
 }
 
 static void write_outcome(struct out *out, const struct job *job)

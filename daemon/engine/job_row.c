@@ -232,6 +232,9 @@ bool job_load(struct engine *engine, const struct row_job *row)
                  loaded_rank(engine, job, row, state));
     }
     if (job_state_is_unfinished(state)) {
+        if (job_key_taken(engine, job)) {
+            return false;
+        }
         job_key(queue, job);
     }
     if (row->put_at_us > engine->now_us) {

@@ -164,7 +164,9 @@ void names_answer_list(struct engine *engine, const struct request *request,
         WRITE(out, string, "next", last);
     }
     write_end_object(out);
-    answer_end(engine, change_batch_seen(engine));
+    answer_end(engine, names == &engine->queues
+                           ? sweep_seen(engine, engine->swept_by)
+                           : change_batch_seen(engine));
 }
 
 bool names_full(struct engine *engine, const struct names *names,

@@ -340,7 +340,7 @@ bool put_admit(struct engine *engine, struct queue *queue)
         return false;
     }
     enter(engine, put, waiter_begin(engine, waiter));
-    waiter_reply(engine, waiter, queue_batch(engine, queue));
+    waiter_reply(engine, waiter, queue_seen(engine, queue));
     return true;
 }
 
@@ -426,7 +426,7 @@ static bool answer_duplicate(struct engine *engine, struct queue *queue,
     WRITE(out, integer, "id", (int64_t)old->id);
     WRITE(out, flag, "duplicate", true);
     write_end_object(out);
-    answer_end(engine, queue_batch(engine, queue));
+    answer_end(engine, queue_seen(engine, queue));
     return true;
 }
 
@@ -476,5 +476,5 @@ void method_queue_put(struct engine *engine, struct session *session,
     }
     struct wait_put put = make_put(engine, queue, &load);
     enter(engine, &put, answer_begin(engine));
-    answer_end(engine, queue_batch(engine, queue));
+    answer_end(engine, queue_seen(engine, queue));
 }

@@ -175,6 +175,12 @@ uint64_t queue_batch(const struct engine *engine, const struct queue *queue)
                : change_batch_numbers(engine);
 }
 
+uint64_t queue_seen(const struct engine *engine, const struct queue *queue)
+{
+    return queue_is_durable(engine, queue) ? sweep_seen(engine, queue->swept_by)
+                                           : queue_batch(engine, queue);
+}
+
 void queue_changed(struct engine *engine, struct queue *queue)
 {
     if (queue_is_durable(engine, queue)) {

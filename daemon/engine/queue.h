@@ -61,6 +61,7 @@ struct queue {
     struct rate get_rate;
     struct rate done_rate;
     int64_t idle_since_us;
+    uint64_t swept_by; /* the newest sweep that purges or retries it, or 0 */
     struct timer timer;
     bool wants_memory; /* on the engine's line for memory */
     TAILQ_ENTRY(queue) of_memory;
@@ -110,6 +111,10 @@ void queue_save(struct engine *engine, struct queue *queue);
  * they wait for nothing but the reservation of fresh ids. */
 bool queue_is_durable(const struct engine *engine, const struct queue *queue);
 uint64_t queue_batch(const struct engine *engine, const struct queue *queue);
+
+/* The same for what tells of its jobs as a whole, or depends on its room: if it
+ * is being purged or retried that is so on disk only at the end (sweep.h). */
+uint64_t queue_seen(const struct engine *engine, const struct queue *queue);
 
 /* Its row is to be written, if it has one. */
 void queue_changed(struct engine *engine, struct queue *queue);

@@ -87,7 +87,7 @@ void queue_write(const struct engine *engine, struct out *out,
 static void answer_queue(struct engine *engine, const struct queue *queue)
 {
     queue_write(engine, answer_begin(engine), queue);
-    answer_end(engine, change_batch_seen(engine));
+    answer_end(engine, sweep_seen(engine, queue->swept_by));
 }
 
 static bool check_declare(struct engine *engine, const struct request *request)
@@ -163,7 +163,7 @@ void method_queue_declare(struct engine *engine, struct session *session,
     }
     struct queue_terms terms = new_terms(
         queue == NULL ? &queue_terms_default : &queue->terms, request);
-    if (queue != NULL && has_jobs(queue) &&
+    if (queue != NULL && (has_jobs(queue) || queue->sweeps > 0) &&
         (terms.lifo != queue->terms.lifo ||
          terms.durable != queue->terms.durable)) {
         refuse(engine, ERROR_conflict,
@@ -197,7 +197,7 @@ void join_answer(struct engine *engine, struct waiter *take_waiter, bool joined)
     WRITE(out, flag, "joined", joined);
     WRITE(out, integer, "dead", (int64_t)queue_count(queue, JOB_DEAD));
     write_end_object(out);
-    waiter_reply(engine, take_waiter, queue_batch(engine, queue));
+    waiter_reply(engine, take_waiter, queue_seen(engine, queue));
 }
 
 void method_queue_join(struct engine *engine, struct session *session,
@@ -214,7 +214,7 @@ void method_queue_join(struct engine *engine, struct session *session,
               queue == NULL ? 0 : (int64_t)queue_count(queue, JOB_DEAD));
         write_end_object(out);
         answer_end(engine, queue == NULL ? change_batch_seen(engine)
-                                         : queue_batch(engine, queue));
+                                         : queue_seen(engine, queue));
         return;
     }
     struct waiter *waiter =

@@ -49,24 +49,41 @@ static void add_effect(struct effects *effects, uint64_t conn, uint64_t tag,
         .conn = conn, .tag = tag, .at = at, .len = effects->bytes.len - at};
 }
 
-/* Moves the reply written from `at` on to the line of its batch. */
-static void hold(struct engine *engine, const struct reply_to *to, size_t at,
-                 uint64_t batch)
+static void add_held(struct held *held, const struct held_reply *reply,
+                     const struct out *from)
 {
-    struct out *bytes = &engine->effects->bytes;
-    CHECK(batch - engine->changes.done - 1 < 2);
-    struct held *held = &engine->held[batch - engine->changes.done - 1];
     if (held->count == held->cap) {
         held->cap = held->cap == 0 ? 64 : 2 * held->cap;
         held->replies =
             mem_realloc(held->replies, held->cap * sizeof(*held->replies));
     }
-    held->replies[held->count++] = (struct held_reply){.conn = to->conn,
-                                                       .tag = to->tag,
-                                                       .key = to->id.key,
-                                                       .at = held->bytes.len,
-                                                       .len = bytes->len - at};
-    out_bytes(&held->bytes, (struct slice){bytes->at + at, bytes->len - at});
+    held->replies[held->count] = *reply;
+    held->replies[held->count++].at = held->bytes.len;
+    out_bytes(&held->bytes, (struct slice){from->at + reply->at, reply->len});
+}
+
+/* The line of the batch that is out, or of the open one. */
+static struct held *held_for(struct engine *engine, uint64_t batch)
+{
+    CHECK(batch - engine->changes.done - 1 < 2);
+    return &engine->held[batch - engine->changes.done - 1];
+}
+
+/* Moves the reply written from `at` on to the line of its batch. */
+static void hold(struct engine *engine, const struct reply_to *to, size_t at,
+                 uint64_t batch)
+{
+    struct out *bytes = &engine->effects->bytes;
+    struct held_reply reply = {.conn = to->conn,
+                               .tag = to->tag,
+                               .key = to->id.key,
+                               .at = at,
+                               .len = bytes->len - at};
+    struct held *swept = sweep_held(engine, batch);
+    if (swept != NULL) {
+        engine->swept_bytes += reply.len;
+    }
+    add_held(swept != NULL ? swept : held_for(engine, batch), &reply, bytes);
     bytes->len = at;
     struct pending *pending = &to->session->pending;
     struct pending_slot *slot = pending_find(pending, to->id.key);
@@ -79,7 +96,8 @@ static void hold(struct engine *engine, const struct reply_to *to, size_t at,
 
 size_t engine_held_bytes(const struct engine *engine)
 {
-    return engine->held[0].bytes.len + engine->held[1].bytes.len;
+    return engine->held[0].bytes.len + engine->held[1].bytes.len +
+           engine->swept_bytes;
 }
 
 /* The line written from `at` on is the answer. */
@@ -233,9 +251,8 @@ void refuse_param(struct engine *engine, const char *param, const char *format,
     va_end(args);
 }
 
-void reply_persisted(struct engine *engine)
+static void send_held(struct engine *engine, struct held *held)
 {
-    struct held *held = &engine->held[0];
     for (size_t i = 0; i < held->count; i++) {
         const struct held_reply *reply = &held->replies[i];
         struct session *session = session_of_conn(engine, reply->conn);
@@ -250,7 +267,25 @@ void reply_persisted(struct engine *engine)
     }
     held->count = 0;
     held->bytes.len = 0;
-    struct held done = *held;
+}
+
+void reply_persisted(struct engine *engine)
+{
+    send_held(engine, &engine->held[0]);
+    struct held done = engine->held[0];
     engine->held[0] = engine->held[1];
     engine->held[1] = done;
+}
+
+void reply_swept(struct engine *engine, struct held *held)
+{
+    uint64_t batch = change_batch_seen(engine);
+    engine->swept_bytes -= held->bytes.len;
+    if (batch == 0) {
+        send_held(engine, held);
+        return;
+    }
+    for (size_t i = 0; i < held->count; i++) {
+        add_held(held_for(engine, batch), &held->replies[i], &held->bytes);
+    }
 }

@@ -76,4 +76,8 @@ void reply_pending_id(struct engine *engine, const struct reply_to *to);
 /* The oldest batch is durable: its replies become effects. */
 void reply_persisted(struct engine *engine);
 
+/* A sweep is through: the replies that waited for that wait for the batch that
+ * tells of it, or become effects. */
+void reply_swept(struct engine *engine, struct held *held);
+
 #endif

@@ -29,6 +29,33 @@ static void answer(struct engine *engine, struct waiter *waiter)
     waiter_reply(engine, waiter, change_batch_seen(engine));
 }
 
+/* Beyond every batch. */
+#define SEEN_BY_SWEEP (UINT64_C(1) << 63)
+
+static struct sweep *sweep_of(const struct engine *engine, uint64_t serial)
+{
+    struct sweep *sweep;
+    HASH_FIND(by_serial, engine->sweeps_by_serial, &serial, sizeof(serial),
+              sweep);
+    return sweep;
+}
+
+uint64_t sweep_seen(const struct engine *engine, uint64_t serial)
+{
+    return sweep_of(engine, serial) == NULL ? change_batch_seen(engine)
+                                            : SEEN_BY_SWEEP | serial;
+}
+
+struct held *sweep_held(const struct engine *engine, uint64_t seen)
+{
+    if ((seen & SEEN_BY_SWEEP) == 0) {
+        return NULL;
+    }
+    struct sweep *sweep = sweep_of(engine, seen & ~SEEN_BY_SWEEP);
+    CHECK(sweep != NULL);
+    return &sweep->held;
+}
+
 /* Its jobs count under another state from now on; of the doomed, under none. */
 static void recount(struct job_set *set, bool doomed, enum job_state state)
 {
@@ -39,21 +66,55 @@ static void recount(struct job_set *set, bool doomed, enum job_state state)
     job_set_count(set, set->count, set->bytes, true);
 }
 
+static struct sweep *sweep_alloc(struct engine *engine, enum sweep_kind kind)
+{
+    struct sweep *sweep = mem_zalloc(sizeof(*sweep));
+    sweep->kind = kind;
+    sweep->serial = ++engine->sweep_serial;
+    held_init(&sweep->held);
+    HASH_ADD(by_serial, engine->sweeps_by_serial, serial, sizeof(sweep->serial),
+             sweep);
+    TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
+    return sweep;
+}
+
+static void sweep_free(struct engine *engine, struct sweep *take_sweep)
+{
+    HASH_DELETE(by_serial, engine->sweeps_by_serial, take_sweep);
+    TAILQ_REMOVE(&engine->sweeps, take_sweep, entry);
+    mem_free(take_sweep->set);
+    held_fini(&take_sweep->held);
+    mem_free(take_sweep);
+}
+
+/* From now on its jobs count as what they will be. On disk they are that when
+ * it is through; but that a queue is deleted, or a stage released, is there at
+ * once, with all that follows from it. */
+static void take_effect(struct engine *engine, struct sweep *sweep)
+{
+    struct queue *queue = sweep->queue;
+    bool ready = sweep->kind == SWEEP_RETRY || sweep->kind == SWEEP_RELEASE;
+    recount(sweep->set, !ready, ready ? JOB_READY : sweep->set->state);
+    if ((sweep->kind == SWEEP_PURGE || sweep->kind == SWEEP_RETRY) &&
+        queue_is_durable(engine, queue)) {
+        if (queue->swept_by < sweep->serial) {
+            queue->swept_by = sweep->serial;
+        }
+        if (engine->swept_by < sweep->serial) {
+            engine->swept_by = sweep->serial;
+        }
+    }
+}
+
 /* A sweep of a set that is out of its queue. */
 static struct sweep *sweep_new(struct engine *engine, enum sweep_kind kind,
                                struct job_set *take_set)
 {
-    struct sweep *sweep = mem_zalloc(sizeof(*sweep));
-    sweep->kind = kind;
+    struct sweep *sweep = sweep_alloc(engine, kind);
     sweep->set = take_set;
     sweep->queue = take_set->queue;
     sweep->queue->sweeps++;
-    if (kind == SWEEP_RETRY || kind == SWEEP_RELEASE) {
-        recount(take_set, false, JOB_READY);
-    } else {
-        recount(take_set, true, take_set->state);
-    }
-    TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
+    take_effect(engine, sweep);
     return sweep;
 }
 
@@ -89,7 +150,7 @@ static void doom_moving(struct taking *taking)
         if (sweep->queue == taking->queue && sweep->set != NULL &&
             sweep->set->moving) {
             sweep->kind = SWEEP_PURGE;
-            recount(sweep->set, true, sweep->set->state);
+            take_effect(taking->engine, sweep);
             taking->jobs += sweep->set->count;
         }
     }
@@ -162,12 +223,10 @@ static struct sweep *sweep_batch_new(struct engine *engine,
                                      struct batch_object *batch,
                                      enum sweep_kind kind)
 {
-    struct sweep *sweep = mem_zalloc(sizeof(*sweep));
-    sweep->kind = kind;
+    struct sweep *sweep = sweep_alloc(engine, kind);
     sweep->batch = batch;
     sweep->left = batch->stages[0].dead_count;
     batch->sweeps++;
-    TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
     return sweep;
 }
 
@@ -220,16 +279,18 @@ static struct job *next_to_cancel(const struct batch_object *batch)
 static struct job *next_to_mend(struct sweep *sweep)
 {
     const struct batch_object *batch = sweep->batch;
-    while (sweep->left == 0 && ++sweep->stage < batch->stages_count) {
-        sweep->left = batch->stages[sweep->stage].dead_count;
+    for (; sweep->stage < batch->stages_count; sweep->stage++) {
+        const struct stage *stage = &batch->stages[sweep->stage];
+        const struct job_extra *extra = TAILQ_FIRST(&stage->dead);
+        if (sweep->left > 0 && extra != NULL) {
+            sweep->left--;
+            return extra->job;
+        }
+        /* None is left, or those that were counted are gone meanwhile. */
+        sweep->left =
+            sweep->stage + 1 < batch->stages_count ? stage[1].dead_count : 0;
     }
-    if (sweep->left == 0) {
-        return NULL;
-    }
-    sweep->left--;
-    const struct job_extra *extra =
-        TAILQ_FIRST(&batch->stages[sweep->stage].dead);
-    return extra == NULL ? next_to_mend(sweep) : extra->job;
+    return NULL;
 }
 
 /* The next job of a batch that this sweep is for; NULL: it is through. */
@@ -245,8 +306,8 @@ static void step_batch(struct engine *engine, struct sweep *sweep,
     if (sweep->kind == SWEEP_CANCEL) {
         engine->counters.cancelled++;
         job_remove(engine, job);
-    } else if (job_key_taken(engine, job)) {
-        /* Its key is another's by now: it cannot be tried again. */
+    } else if (job->set->doomed || job_key_taken(engine, job)) {
+        /* It is purged, or its key is another's by now. */
         stage_skip_dead(job);
         return;
     } else {
@@ -278,12 +339,11 @@ static void end(struct engine *engine, struct sweep *sweep)
 {
     struct queue *queue = sweep->queue;
     struct waiter *waiter = sweep->waiter;
-    TAILQ_REMOVE(&engine->sweeps, sweep, entry);
-    mem_free(sweep->set);
     if (sweep->batch != NULL) {
         sweep->batch->sweeps--;
     }
-    mem_free(sweep);
+    reply_swept(engine, &sweep->held);
+    sweep_free(engine, sweep);
     if (queue != NULL && --queue->sweeps == 0) {
         if (queue->deleted) {
             queue_free(engine, queue);
@@ -332,8 +392,6 @@ void sweep_free_all(struct engine *engine)
         if (sweep->queue != NULL) {
             sweep->queue->sweeps--;
         }
-        TAILQ_REMOVE(&engine->sweeps, sweep, entry);
-        mem_free(sweep->set);
-        mem_free(sweep);
+        sweep_free(engine, sweep);
     }
 }

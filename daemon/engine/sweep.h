@@ -5,11 +5,17 @@
  * of the queue in one step, so that it takes effect at once, and deals with
  * their jobs in slices of SLICE_JOBS at the end of the following steps, so that
  * nobody else waits for it. It is answered when its last slice is on disk.
+ *
+ * A crash in between brings back what is not dealt with. So until then nobody
+ * is told what would not be true then: whoever asks for a job that is purged
+ * has its row deleted by that (job_forget), and replies that tell how many jobs
+ * a queue has, or that one found room in it, wait for the end of the sweep.
  */
 #ifndef SYNCD_ENGINE_SWEEP_H
 #define SYNCD_ENGINE_SWEEP_H
 
 #include "daemon/engine/job.h"
+#include "daemon/engine/reply.h"
 
 enum sweep_kind {
     SWEEP_PURGE,
@@ -29,6 +35,9 @@ struct sweep {
     size_t stage; /* SWEEP_MEND: it works on this one, and */
     size_t left;  /* so many of its dead jobs have not been looked at */
     struct waiter *waiter; /* answered at its end; NULL: nobody waits for it */
+    uint64_t serial;       /* they end in this order */
+    struct held held;      /* replies that saw what it is not through with */
+    UT_hash_handle by_serial;
 };
 
 TAILQ_HEAD(sweeps, sweep);
@@ -50,6 +59,13 @@ void sweep_batch(struct engine *engine, struct batch_object *batch,
 
 /* After a restart: a SWEEP_CANCEL that nobody waits for any more. */
 void sweep_batch_resume(struct engine *engine, struct batch_object *batch);
+
+/* Instead of a batch: the one that will have the end of the sweep with that
+ * serial number. If it is through, or for 0, change_batch_seen. */
+uint64_t sweep_seen(const struct engine *engine, uint64_t serial);
+
+/* The line of replies that such a number stands for; NULL: it is a batch. */
+struct held *sweep_held(const struct engine *engine, uint64_t seen);
 
 /* One slice. */
 void sweeps_step(struct engine *engine);
