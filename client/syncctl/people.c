@@ -84,8 +84,9 @@ static void add_person(struct table *table, struct slice name,
     arena_fini(&arena);
 }
 
-static int64_t add_people(struct table *table, struct slice name,
-                          struct slice people, const char *word)
+/* Those that are told, and how many there are beside. */
+static void add_people(struct table *table, struct slice name,
+                       struct slice people, const char *word, int64_t all)
 {
     int64_t count = 0;
     struct scan_members members = scan_members(people, 1);
@@ -93,24 +94,24 @@ static int64_t add_people(struct table *table, struct slice name,
         add_person(table, name, members.value, word);
         count++;
     }
-    return count;
+    if (count < all) {
+        begin_line(table, name);
+        table_cell(table, "%s", word);
+        for (int i = 0; i < 4; i++) {
+            table_cell(table, "-");
+        }
+        table_cell(table, "... and %lld more", (long long)(all - count));
+    }
 }
 
 void people_add(struct table *table, struct slice name, struct slice object)
 {
-    int64_t waiters = fields_integer(object, "waiters");
-    (void)add_people(table, name, fields_get(object, "holders"), "holds");
-    (void)add_people(table, name, fields_get(object, "acting"), "acts");
-    int64_t shown =
-        add_people(table, name, fields_get(object, "waiting"), "waits");
-    if (shown < waiters) {
-        begin_line(table, name);
-        table_cell(table, "waits");
-        for (int i = 0; i < 4; i++) {
-            table_cell(table, "-");
-        }
-        table_cell(table, "... and %lld more", (long long)(waiters - shown));
-    }
+    add_people(table, name, fields_get(object, "holders"), "holds",
+               fields_integer(object, "holds"));
+    add_people(table, name, fields_get(object, "acting"), "acts",
+               fields_integer(object, "passing"));
+    add_people(table, name, fields_get(object, "waiting"), "waits",
+               fields_integer(object, "waiters"));
 }
 
 /* --- lists --- */

@@ -1,8 +1,8 @@
 /*
  * Who holds something and who waits for it: the tables of `lock`, `sem` and
  * whatever else is waited for. Every show and list of the daemon tells them the
- * same way: `holders`, `waiting` (the first of them), `waiters` (how many), and
- * of barriers `acting`.
+ * same way, the first of them and how many there are: `holders` and `holds`,
+ * `waiting` and `waiters`, of barriers `acting` and `passing`.
  */
 #ifndef SYNCCTL_PEOPLE_H
 #define SYNCCTL_PEOPLE_H

@@ -103,8 +103,8 @@ bool account_refused_objects(struct engine *engine, size_t objects)
         engine->accounts.at[index]->objects + objects <= most) {
         return false;
     }
-    refuse_quota(engine, "queues, locks and the like", "max_user_objects",
-                 most);
+    refuse_quota(engine, "queues, locks, permits and the like",
+                 "max_user_objects", most);
     return true;
 }
 

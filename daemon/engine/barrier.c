@@ -137,8 +137,10 @@ static struct round *round_new(struct barrier *barrier)
 }
 
 /* Takes a passing round out of the barrier and from its actor. */
-static void round_unlink(struct round *round)
+static void round_unlink(struct engine *engine, struct round *round)
 {
+    round->barrier->passing_count--;
+    engine->accounts.at[round->account]->objects--;
     TAILQ_REMOVE(&round->barrier->passing, round, entry);
     TAILQ_REMOVE(&round->actor->rounds, round, of_actor);
 }
@@ -160,7 +162,7 @@ static void break_rounds(struct engine *engine, struct barrier *barrier,
 {
     struct round *round;
     while ((round = TAILQ_FIRST(&barrier->passing)) != NULL) {
-        round_unlink(round);
+        round_unlink(engine, round);
         round_break(engine, round, reason);
     }
     round = barrier->filling;
@@ -231,6 +233,9 @@ static void round_pass(struct engine *engine, struct round *round,
         timer_disarm(&engine->timers, &link->waiter->timer);
     }
     round->actor = actor;
+    round->account = session_account(engine, actor);
+    round->barrier->passing_count++;
+    engine->accounts.at[round->account]->objects++;
     TAILQ_INSERT_TAIL(&round->barrier->passing, round, entry);
     TAILQ_INSERT_TAIL(&actor->rounds, round, of_actor);
 }
@@ -311,6 +316,10 @@ void method_barrier_wait(struct engine *engine, struct session *session,
     size_t there =
         barrier->filling == NULL ? 0 : barrier->filling->waiters.count;
     if (there + 1 == parties) {
+        if (request->action == 1 && account_refused_objects(engine, 1)) {
+            changed(engine, barrier);
+            return;
+        }
         complete(engine, barrier, session, request->action == 1);
     } else {
         wait_for_parties(engine, request, barrier);
@@ -340,7 +349,7 @@ void method_barrier_pass(struct engine *engine, struct session *session,
         return;
     }
     struct barrier *barrier = round->barrier;
-    round_unlink(round);
+    round_unlink(engine, round);
     answer_empty(engine, 0);
     round_release(engine, round);
     changed(engine, barrier);
@@ -375,13 +384,18 @@ static bool is_listed(const struct named *named)
     return !CONTAINER_OF(named, const struct barrier, named)->unused;
 }
 
-/* The rounds whose action is under way. */
+/* The rounds whose action is under way: `passing`, `acting`. */
 static void write_acting(const struct barrier *barrier, struct out *out)
 {
     const struct round *round;
+    size_t shown = 0;
+    WRITE(out, integer, "passing", (int64_t)barrier->passing_count);
     write_key(out, SLICE("acting"));
     write_begin_array(out);
     TAILQ_FOREACH (round, &barrier->passing, entry) {
+        if (shown++ == WAITERS_SHOWN_MAX) {
+            break;
+        }
         write_begin_object(out);
         WRITE(out, integer, "generation", (int64_t)round->generation);
         session_write(out, round->actor);

@@ -29,6 +29,7 @@ struct round {
     TAILQ_ENTRY(round) entry; /* of those that pass */
     uint64_t generation;
     struct session *actor; /* who does the action; NULL: it fills */
+    uint32_t account;      /* the actor's: it counts as an object of it */
     struct barrier *barrier;
     TAILQ_ENTRY(round) of_actor;
     struct waiter_list waiters;
@@ -48,6 +49,7 @@ struct barrier {
     const char *broken;    /* why; NULL: it is whole. A constant. */
     struct round *filling; /* owned; NULL: nobody waits */
     struct rounds passing; /* owned */
+    size_t passing_count;
     struct saved saved;
 };
 

@@ -151,10 +151,13 @@ static void check_changes(const struct changes *changes)
 static void check_semaphore(const struct semaphore *semaphore)
 {
     size_t held = 0;
+    size_t holds = 0;
     const struct hold *hold;
     TAILQ_FOREACH (hold, &semaphore->holds, of_object) {
         held += hold->count;
+        holds++;
     }
+    CHECK(holds == semaphore->holds_count);
     CHECK((int64_t)held + semaphore->running == semaphore->taken);
     const struct waiter *waiter = waiter_first(&semaphore->waiters);
     if (waiter != NULL) { /* I12 */
@@ -167,11 +170,14 @@ static void check_semaphore(const struct semaphore *semaphore)
 static void check_lock(const struct lock *lock)
 {
     size_t levels = 0;
+    size_t holds = 0;
     const struct hold *hold;
     TAILQ_FOREACH (hold, &lock->holds, of_object) {
         CHECK(hold->count > 0 && hold->token == lock->token);
         levels += hold->count;
+        holds++;
     }
+    CHECK(holds == lock->holds_count);
     CHECK(levels == lock->levels);
     CHECK((levels > 0) == (lock->owner.at != NULL));
     CHECK(levels > 0); /* I12: a free lock is given to whoever waits */
@@ -209,6 +215,25 @@ static void check_numbers(const struct numbers *numbers)
     CHECK(numbers->next == 1 || numbers->next <= numbers->reserved);
 }
 
+/* What sessions hold that counts as an object. */
+static size_t held_objects(const struct engine *engine)
+{
+    size_t count = 0;
+    struct session *session, *next;
+    HASH_ITER (by_id, engine->sessions_by_id, session, next) {
+        const struct hold *hold;
+        const struct round *round;
+        TAILQ_FOREACH (hold, &session->holds, of_session) {
+            count += hold->charged;
+        }
+        TAILQ_FOREACH (round, &session->rounds, of_actor) {
+            CHECK(round->actor == session);
+            count++;
+        }
+    }
+    return count;
+}
+
 /* I15: what is charged to the users is all there is. */
 static void check_accounts(const struct engine *engine)
 {
@@ -232,7 +257,7 @@ static void check_accounts(const struct engine *engine)
     CHECK(objects == engine->queues.count + engine->locks.count +
                          engine->semaphores.count + engine->events.count +
                          engine->barriers.count + engine->conditions.count +
-                         engine->batches.count);
+                         engine->batches.count + held_objects(engine));
 }
 
 void engine_check(struct engine *engine)

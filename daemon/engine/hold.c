@@ -1,5 +1,32 @@
 #include "daemon/engine/core.h"
 
+/* How many the object has; NULL: nobody asks. */
+static size_t *count_of(const struct hold *hold)
+{
+    switch (hold->kind) {
+    case HOLD_LOCK:
+        return &((struct lock *)hold->object)->holds_count;
+    case HOLD_PERMITS:
+        return &((struct semaphore *)hold->object)->holds_count;
+    case HOLD_GIVEN_UP:
+    case HOLD_KINDS:
+        break;
+    }
+    return NULL;
+}
+
+static void count_hold(struct engine *engine, const struct hold *hold,
+                       size_t by)
+{
+    size_t *of_object = count_of(hold);
+    if (of_object != NULL) {
+        *of_object += by;
+    }
+    if (hold->charged) {
+        engine->accounts.at[hold->account]->objects += by;
+    }
+}
+
 struct hold *hold_new(struct engine *engine, enum hold_kind kind,
                       struct session *session, void *object,
                       struct holds *of_object, uint64_t token, size_t count)
@@ -11,6 +38,10 @@ struct hold *hold_new(struct engine *engine, enum hold_kind kind,
     hold->token = token;
     hold->count = count;
     hold->since_us = engine->now_us;
+    hold->account = session_account(engine, session);
+    hold->charged =
+        kind == HOLD_PERMITS || (kind == HOLD_LOCK && !TAILQ_EMPTY(of_object));
+    count_hold(engine, hold, 1);
     TAILQ_INSERT_TAIL(of_object, hold, of_object);
     TAILQ_INSERT_TAIL(&session->holds, hold, of_session);
     if (session->grace_us > 0) {
@@ -29,6 +60,7 @@ void hold_changed(struct engine *engine, struct hold *hold)
 void hold_end(struct engine *engine, struct hold *take_hold,
               struct holds *of_object)
 {
+    count_hold(engine, take_hold, (size_t)-1);
     TAILQ_REMOVE(of_object, take_hold, of_object);
     TAILQ_REMOVE(&take_hold->session->holds, take_hold, of_session);
     change_gone(engine, ROW_hold, take_hold->id, &take_hold->saved);
@@ -134,6 +166,23 @@ void hold_write(const struct engine *engine, struct out *out,
     WRITE(out, integer, "token", (int64_t)hold->token);
     WRITE(out, integer, "count", (int64_t)hold->count);
     write_end_object(out);
+}
+
+void holds_write(const struct engine *engine, struct out *out,
+                 const struct holds *holds, size_t count)
+{
+    size_t shown = 0;
+    const struct hold *hold;
+    WRITE(out, integer, "holds", (int64_t)count);
+    write_key(out, SLICE("holders"));
+    write_begin_array(out);
+    TAILQ_FOREACH (hold, holds, of_object) {
+        if (shown++ == WAITERS_SHOWN_MAX) {
+            break;
+        }
+        hold_write(engine, out, hold);
+    }
+    write_end_array(out);
 }
 
 void waiter_write(const struct engine *engine, struct out *out,

@@ -2,6 +2,9 @@
  * A hold: what a session holds of a lock (levels) or of a bounded semaphore
  * (permits), or the lock that it has given up to wait at a condition.
  *
+ * It counts as an object of the session's user, but not a lock's first one:
+ * that is what the lock itself counts for.
+ *
  * It ends with its session. Of a session with grace it is a row, written before
  * the grant is answered, so that after a restart the lock is still held by the
  * session that may come back.
@@ -26,7 +29,9 @@ struct hold {
     uint64_t token;
     size_t count; /* levels, or permits */
     int64_t since_us;
-    bool loaded; /* it is from before the restart */
+    bool loaded;      /* it is from before the restart */
+    bool charged;     /* as an object: to `account` */
+    uint32_t account; /* the session's, when it was taken */
     struct saved saved;
     TAILQ_ENTRY(hold) of_object;
     TAILQ_ENTRY(hold) of_session;
@@ -55,6 +60,9 @@ struct row_hold hold_row(const struct hold *hold);
 /* Who holds it: session, client, pid, uid, since, token, count. */
 void hold_write(const struct engine *engine, struct out *out,
                 const struct hold *hold);
+/* At most WAITERS_SHOWN_MAX of them: `holds`, `holders`. */
+void holds_write(const struct engine *engine, struct out *out,
+                 const struct holds *holds, size_t count);
 
 /* Who waits: session, client, pid, uid, since; owner of a lock, permits. */
 struct waiter;

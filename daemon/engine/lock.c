@@ -16,7 +16,9 @@ static struct lock *lock_find(const struct engine *engine, struct slice name)
     return named == NULL ? NULL : lock_of(named);
 }
 
-static struct lock *lock_use(struct engine *engine, struct slice name)
+/* It counts for whoever waits for it until somebody holds it. */
+static struct lock *lock_use(struct engine *engine, struct slice name,
+                             uint32_t account)
 {
     struct lock *lock = lock_find(engine, name);
     if (lock == NULL) {
@@ -24,6 +26,7 @@ static struct lock *lock_use(struct engine *engine, struct slice name)
         TAILQ_INIT(&lock->holds);
         waiter_list_init(&lock->waiters);
         names_add(engine, &engine->locks, &lock->named, name);
+        names_charge(engine, &lock->named, account);
     }
     return lock;
 }
@@ -69,6 +72,7 @@ static void take(struct engine *engine, struct lock *lock,
         CHECK(lock->owner.at == NULL);
         lock->owner = slice_copy(owner);
         lock->token = next_token(engine);
+        names_charge(engine, &lock->named, session_account(engine, session));
     }
     struct hold *hold = hold_of(lock, session);
     if (hold == NULL) {
@@ -210,7 +214,8 @@ void lock_hold_release(struct engine *engine, struct hold *hold)
 struct hold *lock_load_hold(struct engine *engine, struct session *session,
                             const struct row_hold *row)
 {
-    struct lock *lock = lock_use(engine, row->object);
+    struct lock *lock =
+        lock_use(engine, row->object, session_account(engine, session));
     if (row->owner.at == NULL ||
         (is_held(lock) && (lock->token != row->token ||
                            !slice_equal(lock->owner, row->owner)))) {
@@ -219,6 +224,7 @@ struct hold *lock_load_hold(struct engine *engine, struct session *session,
     if (!is_held(lock)) {
         lock->owner = slice_copy(row->owner);
         lock->token = row->token;
+        names_charge(engine, &lock->named, session_account(engine, session));
     }
     lock->levels += row->count;
     return hold_new(engine, HOLD_LOCK, session, lock, &lock->holds, row->token,
@@ -246,6 +252,9 @@ static void wait_for_lock(struct engine *engine, const struct request *request,
         deadlock_refuse(engine, lock, owner)) {
         return;
     }
+    if (account_refused_objects(engine, 1)) {
+        return;
+    }
     struct waiter *waiter =
         waiter_new(engine, WAITER_LOCK, 1, request->timeout_us);
     if (waiter == NULL) {
@@ -262,7 +271,7 @@ static void wait_for_lock(struct engine *engine, const struct request *request,
 
 void lock_want(struct engine *engine, struct waiter *waiter, struct slice name)
 {
-    struct lock *lock = lock_use(engine, name);
+    struct lock *lock = lock_use(engine, name, waiter->account);
     waiter->u.lock.lock = lock;
     deadlock_remember(engine, waiter);
     waiter_join_line(waiter, &lock->waiters);
@@ -277,9 +286,14 @@ void method_lock_acquire(struct engine *engine, struct session *session,
     if (names_full(engine, &engine->locks, request->lock, "locks")) {
         return;
     }
-    struct lock *lock = lock_use(engine, request->lock);
+    struct lock *lock =
+        lock_use(engine, request->lock, account_at_hand(engine));
     if (!is_held(lock) ||
         may_reenter(lock, session, owner, request->reentrant == 1)) {
+        if (is_held(lock) && hold_of(lock, session) == NULL &&
+            account_refused_objects(engine, 1)) {
+            return;
+        }
         CHECK(is_held(lock) || lock->waiters.count == 0);
         take(engine, lock, session, owner, 1);
         write_acquired(answer_begin(engine), lock);
@@ -368,17 +382,11 @@ static void lock_write(const struct engine *engine, struct out *out,
     WRITE(out, flag, "held", is_held(lock));
     WRITE(out, integer, "count", (int64_t)lock->levels);
     if (is_held(lock)) {
-        const struct hold *hold;
         WRITE(out, string, "owner", lock->owner);
         WRITE(out, integer, "token", (int64_t)lock->token);
         write_key(out, SLICE("holder"));
         hold_write(engine, out, TAILQ_FIRST(&lock->holds));
-        write_key(out, SLICE("holders"));
-        write_begin_array(out);
-        TAILQ_FOREACH (hold, &lock->holds, of_object) {
-            hold_write(engine, out, hold);
-        }
-        write_end_array(out);
+        holds_write(engine, out, &lock->holds, lock->holds_count);
     }
     waiters_write(engine, out, &lock->waiters);
     write_end_object(out);

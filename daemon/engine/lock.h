@@ -23,6 +23,7 @@ struct lock {
     uint64_t token;
     size_t levels;      /* the sum over its holds */
     struct holds holds; /* one a session, the oldest first */
+    size_t holds_count;
     struct waiter_list waiters;
     uint64_t searched;        /* by which search for a cycle (deadlock.c) */
     size_t reentrant_waiters; /* of them, those that may pass the line */

@@ -43,11 +43,16 @@ struct named *names_find(const struct names *names, struct slice name)
     return named;
 }
 
-void names_own(struct engine *engine, struct named *named, uint64_t uid)
+void names_charge(struct engine *engine, struct named *named, uint32_t account)
 {
     engine->accounts.at[named->owner]->objects--;
-    named->owner = account_of_uid(engine, (uint32_t)uid);
+    named->owner = account;
     engine->accounts.at[named->owner]->objects++;
+}
+
+void names_own(struct engine *engine, struct named *named, uint64_t uid)
+{
+    names_charge(engine, named, account_of_uid(engine, (uint32_t)uid));
 }
 
 void names_add(struct engine *engine, struct names *names, struct named *named,
@@ -150,11 +155,13 @@ void names_answer_list(struct engine *engine, const struct request *request,
                               .listed = listed};
     struct slice last = {0};
     struct out *out = answer_begin(engine);
+    size_t start = out->len;
     write_begin_object(out);
     write_key(out, key);
     write_begin_array(out);
     named = next_told(&walk, named);
-    for (; named != NULL && limit > 0;
+    for (; named != NULL && limit > 0 &&
+           out->len - start < engine->options.message_max / 2;
          named = next_told(&walk, names_next(named)), limit--) {
         last = named->name;
         write(engine, out, named);

@@ -41,6 +41,9 @@ void names_add(struct engine *engine, struct names *names, struct named *named,
 /* It was loaded: it counts for that user. */
 void names_own(struct engine *engine, struct named *named, uint64_t uid);
 
+/* It counts for that account from now on. */
+void names_charge(struct engine *engine, struct named *named, uint32_t account);
+
 /* Takes it out; it keeps its name. */
 void names_unlink(struct engine *engine, struct names *names,
                   struct named *named);

@@ -192,8 +192,6 @@ static void write_object(const struct engine *engine, struct out *out,
 {
     const struct semaphore *semaphore =
         CONTAINER_OF(named, const struct semaphore, named);
-    const struct hold *hold;
-    size_t shown = 0;
     write_begin_object(out);
     WRITE(out, string, "semaphore", named->name);
     WRITE(out, integer, "value", semaphore->value);
@@ -201,15 +199,7 @@ static void write_object(const struct engine *engine, struct out *out,
           permits_free(semaphore) < 0 ? 0 : permits_free(semaphore));
     WRITE(out, flag, "bounded", semaphore->bounded);
     WRITE(out, integer, "jobs", semaphore->running);
-    write_key(out, SLICE("holders"));
-    write_begin_array(out);
-    TAILQ_FOREACH (hold, &semaphore->holds, of_object) {
-        if (shown++ == WAITERS_SHOWN_MAX) {
-            break;
-        }
-        hold_write(engine, out, hold);
-    }
-    write_end_array(out);
+    holds_write(engine, out, &semaphore->holds, semaphore->holds_count);
     waiters_write(engine, out, &semaphore->waiters);
     write_end_object(out);
 }
@@ -267,7 +257,8 @@ static struct semaphore *semaphore_wanted(struct engine *engine,
         return NULL;
     }
     if (names_full(engine, &engine->semaphores, request->semaphore,
-                   "semaphores")) {
+                   "semaphores") ||
+        account_refused_objects(engine, 2)) { /* with the permits' hold */
         return NULL;
     }
     semaphore = semaphore_new(engine, next_object_id(engine),
@@ -289,7 +280,13 @@ void method_semaphore_acquire(struct engine *engine, struct session *session,
         return;
     }
     bool held = is_held(semaphore, request);
-    if (semaphore->waiters.count == 0 && permits <= permits_free(semaphore)) {
+    bool now =
+        semaphore->waiters.count == 0 && permits <= permits_free(semaphore);
+    if (held && (now || request->timeout_us != 0) &&
+        account_refused_objects(engine, 1)) {
+        return;
+    }
+    if (now) {
         uint64_t token = take(engine, semaphore, session, permits, held);
         write_acquired(answer_begin(engine), token);
         answer_end(engine, grant_batch(engine, session, held));

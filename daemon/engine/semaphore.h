@@ -26,6 +26,7 @@ struct semaphore {
     int64_t taken;   /* of them, by sessions and running jobs */
     int64_t running; /* of these, by running jobs */
     struct holds holds;
+    size_t holds_count;
     struct waiter_list waiters;
     struct side_sets parked; /* ready jobs that wait for a permit */
     size_t jobs;             /* that name it: it cannot be deleted */

@@ -45,6 +45,12 @@ static struct account *account_of(const struct engine *engine,
     return engine->accounts.at[session->account];
 }
 
+uint32_t session_account(struct engine *engine, const struct session *session)
+{
+    return session->conn != 0 ? session->account
+                              : account_of_uid(engine, session->peer.uid);
+}
+
 void session_charge(struct engine *engine, struct session *session)
 {
     account_of(engine, session)->connections--;
@@ -91,7 +97,7 @@ static void outcome_add(struct engine *engine, struct session *session,
                         struct outcome *outcome)
 {
     outcome->session = session;
-    outcome->owner = account_at_hand(engine);
+    outcome->owner = session_account(engine, session);
     memory_add(engine, outcome->owner, outcome_size(outcome));
     TAILQ_INSERT_TAIL(&session->outcomes, outcome, of_session);
     HASH_ADD_KEYPTR(by_request, session->outcomes_by_request,

@@ -81,6 +81,9 @@ struct session *session_of_id(const struct engine *engine, uint64_t id);
 bool session_load(struct engine *engine, const struct row_session *row);
 bool outcome_load(struct engine *engine, const struct row_outcome *row);
 
+/* Whose what it does is, also while it is away: by its row, its user's. */
+uint32_t session_account(struct engine *engine, const struct session *session);
+
 /* Its peer has changed, or what the peer may do: so may its account. */
 void session_charge(struct engine *engine, struct session *session);
 

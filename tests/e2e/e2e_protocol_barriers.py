@@ -121,7 +121,8 @@ class Names(MeetCase):
             "waiting": []})
         self.assertEqual(self.show("barrier", "never"), {
             "barrier": "never", "parties": 0, "missing": 0, "broken": False,
-            "generation": 0, "acting": [], "waiters": 0, "waiting": []})
+            "generation": 0, "passing": 0, "acting": [], "waiters": 0,
+            "waiting": []})
         self.assertEqual(self.rpc.call("event.list"), {"events": []})
         self.assertEqual(self.rpc.call("barrier.list"), {"barriers": []})
 

@@ -148,7 +148,7 @@ class Semaphore(SemaphoreSteps):
                 raise
 
     def show(self) -> Dict[str, Any]:
-        """value, free, bounded, holders, waiters, waiting."""
+        """value, free, bounded, holds, holders, waiters, waiting."""
         return self.client.run(self.show_steps())
 
     def get_value(self) -> int:

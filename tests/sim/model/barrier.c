@@ -213,6 +213,11 @@ static void write_waiting(struct model *m, struct out *out, int i)
 
 static void write_acting(struct model *m, struct out *out, int i)
 {
+    int rounds = 0;
+    for (int k = 0; k < M_ROUNDS; k++) {
+        rounds += m->now.rounds[k].used && m->now.rounds[k].barrier == i;
+    }
+    WRITE(out, integer, "passing", rounds);
     write_key(out, SLICE("acting"));
     write_begin_array(out);
     for (int g = 0; g < m->now.barriers[i].generation; g++) {

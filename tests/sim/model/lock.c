@@ -341,6 +341,12 @@ void m_write_holders(struct model *m, struct out *out, enum m_kind kind,
                      int object)
 {
     int serial = 0;
+    int count = 0;
+    for (int i = 0; i < M_HOLDS; i++) {
+        const struct m_hold *hold = &m->now.holds[i];
+        count += hold->used && hold->kind == kind && hold->object == object;
+    }
+    WRITE(out, integer, "holds", count);
     write_key(out, SLICE("holders"));
     write_begin_array(out);
     for (;;) {
