@@ -43,9 +43,16 @@
 
 /* Replies. */
 
+/* Bytes that wait in an array's answer are unsent replies of the user. */
+static void count_gathered(struct connection *c, size_t bytes)
+{
+    c->gathered += bytes;
+    c->user->unsent += bytes;
+}
+
 static void answer_array(struct connection *c, struct gather *gather)
 {
-    c->gathered -= gather->out.len;
+    count_gathered(c, (size_t)0 - gather->out.len);
     connection_send(c, gather_line(gather));
     HASH_DEL(c->gathers, gather);
     gather_free(gather);
@@ -61,7 +68,7 @@ static void answer(struct connection *c, struct gather *gather,
     }
     size_t before = gather->out.len;
     gather_add(gather, line);
-    c->gathered += gather->out.len - before;
+    count_gathered(c, gather->out.len - before);
     if (gather_whole(gather)) {
         answer_array(c, gather);
     }
@@ -156,7 +163,7 @@ static bool is_unread(const struct connection *c)
 static void refuse(struct connection *c, struct slice id,
                    const struct complaint *why);
 
-static void refuse_unread(struct connection *c, const struct request *request)
+static void refuse_unread(struct connection *c, struct slice id)
 {
     struct complaint why = {0};
     complain(&why, ERROR_limit,
@@ -165,9 +172,7 @@ static void refuse_unread(struct connection *c, const struct request *request)
              c->peer.uid, USER_UNSENT_MAX);
     (void)snprintf(why.limit, sizeof(why.limit), "max_user_unsent");
     why.value = (int64_t)USER_UNSENT_MAX;
-    if (!request->notification) {
-        refuse(c, request->id.json, &why);
-    }
+    refuse(c, id, &why);
 }
 
 static void carry_out(struct connection *c, const struct request *request,
@@ -175,7 +180,9 @@ static void carry_out(struct connection *c, const struct request *request,
 {
     struct server *server = c->server;
     if (is_unread(c)) {
-        refuse_unread(c, request);
+        if (!request->notification) {
+            refuse_unread(c, request->id.json);
+        }
         return;
     }
     unsigned traits = method_row(request->method)->traits;
@@ -256,6 +263,10 @@ static void begin_array(struct connection *c, struct slice line)
         refuse_gathered(c);
         return;
     }
+    if (is_unread(c)) {
+        refuse_unread(c, (struct slice){NULL, 0});
+        return;
+    }
     c->gather = gather_new(++c->gathers_made);
     HASH_ADD(hh, c->gathers, number, sizeof(c->gather->number), c->gather);
     c->array = message_batch(line);
@@ -275,8 +286,8 @@ static void end_array(struct connection *c)
 }
 
 /* The next element; its size, 0 at the end. An answer that has grown beyond
- * max_message ends the array: one error stands for all that was left, which is
- * not carried out. */
+ * max_message ends the array, and so does what its user leaves unread: one
+ * error stands for all that was left, which is not carried out. */
 static size_t serve_element(struct connection *c)
 {
     struct server *server = c->server;
@@ -285,6 +296,11 @@ static size_t serve_element(struct connection *c)
     struct complaint why;
     if (c->gather->out.len > (size_t)server->setup.config->max_message) {
         refuse_limit(c, "the rest of the batch was not carried out: an answer");
+        end_array(c);
+        return 0;
+    }
+    if (is_unread(c)) {
+        refuse_unread(c, (struct slice){NULL, 0});
         end_array(c);
         return 0;
     }

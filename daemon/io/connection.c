@@ -218,7 +218,7 @@ static void close_now(struct connection *c)
         TAILQ_REMOVE(&all->dirty, c, dirty_link);
     }
     all->unsent -= c->unsent;
-    c->user->unsent -= c->unsent;
+    c->user->unsent -= c->unsent + c->gathered;
     all->count--;
     HASH_DEL(all->by_id, c);
     roles_give(&c->server->roles, c->peer.access);

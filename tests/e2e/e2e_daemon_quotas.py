@@ -165,6 +165,30 @@ class Quotas(users.TestCase):
         self.assertEqual(refused["error"]["data"]["limit"], "max_gathered")
         self.client_of(daemon, ADA).call("server.info")
 
+    def test_answers_to_arrays_of_many_connections(self):
+        """They count for the user together, as what it does not read."""
+        daemon = self.open_daemon(ALLOW)
+        eve = self.client_of(daemon, EVE)
+        eve.call("queue.put", queue="big", body="x" * 3900000)
+        before = daemon.rss_bytes()
+        show = harness.request("s", "job.show", {"id": 1}).strip()
+        waiting = [self.client_of(daemon, EVE) for _ in range(40)]
+        for client in waiting:
+            for i in range(4):
+                wait = harness.request(f"w{i}", "event.wait",
+                                       {"event": "never"}).strip()
+                client.send_raw(b"[" + show + b"," + wait + b"]\n")
+        self.assertEqual(self.limit_soon(eve)["limit"], "max_user_unsent")
+        eve.send_raw(b"[" + show + b"]\n")
+        refused = eve.read()
+        self.assertEqual((refused["id"], refused["error"]["data"]["limit"]),
+                         (None, "max_user_unsent"))
+        self.client_of(daemon, ADA).call("server.info")
+        self.assertLess(daemon.rss_bytes() - before, 1 << 30)
+        for client in waiting:
+            client.close()
+        self.wait_until(lambda: self.shows(eve), "room again")
+
 
 if __name__ == "__main__":
     harness.main()
