@@ -70,41 +70,54 @@ uint32_t account_uid(const struct engine *engine, uint32_t index)
     return engine->accounts.at[index]->uid;
 }
 
-static void refuse_quota(struct engine *engine, const char *what,
-                         const char *limit, size_t value)
+static void complain_quota(const struct account *account, const char *what,
+                           const char *limit, size_t value,
+                           struct complaint *why)
 {
-    struct complaint why;
-    complain(&why, ERROR_limit,
+    complain(why, ERROR_limit,
              "user %u has as much as it may of %s (%s is %zu): let some of it "
              "be finished or removed first",
-             engine->current.session->peer.uid, what, limit, value);
-    (void)snprintf(why.limit, sizeof(why.limit), "%s", limit);
-    why.value = (int64_t)value;
-    reply_error(engine, &engine->current.to, &why);
+             account->uid, what, limit, value);
+    (void)snprintf(why->limit, sizeof(why->limit), "%s", limit);
+    why->value = (int64_t)value;
 }
 
 bool account_refused_memory(struct engine *engine, size_t bytes)
 {
     uint32_t index = account_at_hand(engine);
+    const struct account *account = engine->accounts.at[index];
     size_t most = engine->options.user_memory_max;
-    if (index == ACCOUNT_EXEMPT ||
-        engine->accounts.at[index]->memory + bytes <= most) {
+    if (index == ACCOUNT_EXEMPT || account->memory + bytes <= most) {
         return false;
     }
-    refuse_quota(engine, "the memory for jobs", "max_user_memory", most);
+    struct complaint why;
+    complain_quota(account, "the memory for jobs", "max_user_memory", most,
+                   &why);
+    reply_error(engine, &engine->current.to, &why);
+    return true;
+}
+
+bool account_lacks_objects(const struct engine *engine, uint32_t index,
+                           size_t objects, struct complaint *why)
+{
+    const struct account *account = engine->accounts.at[index];
+    size_t most = engine->options.user_objects_max;
+    if (index == ACCOUNT_EXEMPT || account->objects + objects <= most) {
+        return false;
+    }
+    complain_quota(account, "queues, locks, permits and the like",
+                   "max_user_objects", most, why);
     return true;
 }
 
 bool account_refused_objects(struct engine *engine, size_t objects)
 {
-    uint32_t index = account_at_hand(engine);
-    size_t most = engine->options.user_objects_max;
-    if (index == ACCOUNT_EXEMPT ||
-        engine->accounts.at[index]->objects + objects <= most) {
+    struct complaint why;
+    if (!account_lacks_objects(engine, account_at_hand(engine), objects,
+                               &why)) {
         return false;
     }
-    refuse_quota(engine, "queues, locks, permits and the like",
-                 "max_user_objects", most);
+    reply_error(engine, &engine->current.to, &why);
     return true;
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/engine/containers.h"
 #include "proto/slice.h"
 
+struct complaint;
 struct engine;
 struct out;
 struct peer;
@@ -51,6 +52,10 @@ uint32_t account_at_hand(const struct engine *engine);
 
 /* As rows keep it: 0 for those without a quota. */
 uint32_t account_uid(const struct engine *engine, uint32_t index);
+
+/* Would so many more objects be too much for that account? Why. */
+bool account_lacks_objects(const struct engine *engine, uint32_t index,
+                           size_t objects, struct complaint *why);
 
 /* Would so many more bytes of jobs, or objects, be too much for the user of the
  * request at hand? Then it was refused with `limit`. */

@@ -15,7 +15,7 @@ void after_begin(struct engine *engine, struct job *job)
     for (size_t i = 0; i < extra->after_count; i++) {
         struct after *after = &extra->after[i];
         after->job = job;
-        struct event_object *event = event_use(engine, events[i]);
+        struct event_object *event = event_use(engine, events[i], job->owner);
         if (!event->set) {
             after->event = event;
             TAILQ_INSERT_TAIL(&event->jobs, after, of_event);

@@ -17,7 +17,8 @@ static struct barrier *barrier_new(struct engine *engine, uint64_t id,
     struct barrier *barrier = mem_zalloc(sizeof(*barrier));
     barrier->id = id;
     TAILQ_INIT(&barrier->passing);
-    names_add(engine, &engine->barriers, &barrier->named, name);
+    names_add(engine, &engine->barriers, &barrier->named, name,
+              account_at_hand(engine));
     return barrier;
 }
 

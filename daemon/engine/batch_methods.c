@@ -231,7 +231,8 @@ void method_batch_create(struct engine *engine, struct session *session,
         return;
     }
     if (batch == NULL) {
-        if (names_full(engine, &engine->batches, name, "batches")) {
+        if (names_full(engine, &engine->batches, name, "batches") ||
+            account_refused_objects(engine, 1 + request->stages.count)) {
             return;
         }
         batch = create(engine, request);

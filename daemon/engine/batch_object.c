@@ -40,7 +40,9 @@ struct batch_object *batch_new(struct engine *engine, uint64_t id,
         TAILQ_INIT(&stage->dead);
         TAILQ_INIT(&stage->held);
     }
-    names_add(engine, &engine->batches, &batch->named, name);
+    names_add(engine, &engine->batches, &batch->named, name,
+              account_at_hand(engine));
+    names_weigh(engine, &batch->named, 1 + stages.count);
     HASH_ADD(by_id, engine->batches_by_id, id, sizeof(id), batch);
     return batch;
 }
@@ -175,7 +177,8 @@ static struct out stage_event(const struct stage *stage)
 void stage_event_set(struct engine *engine, const struct stage *stage)
 {
     struct out name = stage_event(stage);
-    event_set_told(engine, (struct slice){name.at, name.len});
+    event_set_told(engine, (struct slice){name.at, name.len},
+                   stage->batch->named.owner);
     out_fini(&name);
 }
 

@@ -254,10 +254,19 @@ static void check_accounts(const struct engine *engine)
     CHECK(waiters == engine->waiters_count);
     CHECK(waiting_bytes == engine->waiting_bytes);
     CHECK(connections == engine->sessions_count);
-    CHECK(objects == engine->queues.count + engine->locks.count +
-                         engine->semaphores.count + engine->events.count +
-                         engine->barriers.count + engine->conditions.count +
-                         engine->batches.count + held_objects(engine));
+    const struct names *kinds[] = {
+        &engine->queues,  &engine->locks,    &engine->semaphores,
+        &engine->events,  &engine->barriers, &engine->conditions,
+        &engine->batches,
+    };
+    size_t weight = held_objects(engine);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        for (struct named *named = names_from(kinds[i], SLICE(""), false);
+             named != NULL; named = names_next(named)) {
+            weight += named->weight;
+        }
+    }
+    CHECK(objects == weight);
 }
 
 void engine_check(struct engine *engine)

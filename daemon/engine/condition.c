@@ -15,7 +15,8 @@ static struct condition *condition_use(struct engine *engine, struct slice name)
     if (condition == NULL) {
         condition = mem_zalloc(sizeof(*condition));
         waiter_list_init(&condition->waiters);
-        names_add(engine, &engine->conditions, &condition->named, name);
+        names_add(engine, &engine->conditions, &condition->named, name,
+                  account_at_hand(engine));
     }
     return condition;
 }

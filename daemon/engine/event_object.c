@@ -14,21 +14,33 @@ static struct event_object *event_find(const struct engine *engine,
 }
 
 static struct event_object *event_new(struct engine *engine, uint64_t id,
-                                      struct slice name)
+                                      struct slice name, uint32_t owner)
 {
     struct event_object *event = mem_zalloc(sizeof(*event));
     event->id = id;
     waiter_list_init(&event->waiters);
     TAILQ_INIT(&event->jobs);
-    names_add(engine, &engine->events, &event->named, name);
+    names_add(engine, &engine->events, &event->named, name, owner);
     return event;
 }
 
-struct event_object *event_use(struct engine *engine, struct slice name)
+struct event_object *event_use(struct engine *engine, struct slice name,
+                               uint32_t owner)
 {
     struct event_object *event = event_find(engine, name);
-    return event != NULL ? event
-                         : event_new(engine, next_object_id(engine), name);
+    return event != NULL
+               ? event
+               : event_new(engine, next_object_id(engine), name, owner);
+}
+
+size_t events_missing(const struct engine *engine, const struct slice *names,
+                      size_t count)
+{
+    size_t missing = 0;
+    for (size_t i = 0; i < count; i++) {
+        missing += event_find(engine, names[i]) == NULL;
+    }
+    return missing;
 }
 
 static void event_free(struct engine *engine, struct event_object *event)
@@ -51,7 +63,8 @@ bool event_load(struct engine *engine, const struct row_event *row)
         row->name.at == NULL || event_find(engine, row->name) != NULL) {
         return false;
     }
-    struct event_object *event = event_new(engine, row->id, row->name);
+    struct event_object *event =
+        event_new(engine, row->id, row->name, ACCOUNT_EXEMPT);
     names_own(engine, &event->named, row->uid);
     event->set = true;
     event->saved.on_disk = true;
@@ -101,10 +114,11 @@ static void event_set(struct engine *engine, struct event_object *event)
     after_event_set(engine, event);
 }
 
-void event_set_told(struct engine *engine, struct slice name)
+void event_set_told(struct engine *engine, struct slice name, uint32_t owner)
 {
-    struct event_object *event = event_use(engine, name);
+    struct event_object *event = event_use(engine, name, owner);
     event->told = true;
+    names_weigh(engine, &event->named, 0);
     if (!event->set) {
         event_set(engine, event);
     }
@@ -147,7 +161,8 @@ void method_event_set(struct engine *engine, struct session *session,
         names_full(engine, &engine->events, request->event, "events")) {
         return;
     }
-    struct event_object *event = event_use(engine, request->event);
+    struct event_object *event =
+        event_use(engine, request->event, account_at_hand(engine));
     if (!event->set) {
         if (!engine->options.forgetful) {
             change_mark(engine, ROW_event, event, &event->saved);
@@ -186,7 +201,8 @@ void method_event_wait(struct engine *engine, struct session *session,
     struct waiter *waiter =
         waiter_new(engine, WAITER_EVENT, 1, request->timeout_us);
     if (waiter != NULL) {
-        struct event_object *event = event_use(engine, request->event);
+        struct event_object *event =
+            event_use(engine, request->event, account_at_hand(engine));
         waiter->u.event = event;
         waiter_join_line(waiter, &event->waiters);
     }

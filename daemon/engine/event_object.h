@@ -27,12 +27,17 @@ struct event_object {
 
 bool event_is_set(const struct engine *engine, struct slice name);
 
-/* Finds it, or makes one that is not set. */
-struct event_object *event_use(struct engine *engine, struct slice name);
+/* Finds it, or makes one that is not set and counts for that account. */
+struct event_object *event_use(struct engine *engine, struct slice name,
+                               uint32_t owner);
+
+/* How many of them would have to be made. */
+size_t events_missing(const struct engine *engine, const struct slice *names,
+                      size_t count);
 
 /* The event of a stage: set with its batch, when it passes and when it is
- * loaded, cleared when the batch is forgotten. */
-void event_set_told(struct engine *engine, struct slice name);
+ * loaded, cleared when the batch is forgotten. The batch counts for it. */
+void event_set_told(struct engine *engine, struct slice name, uint32_t owner);
 void event_clear(struct engine *engine, struct slice name);
 
 bool event_load(struct engine *engine, const struct row_event *row);

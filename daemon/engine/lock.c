@@ -25,8 +25,7 @@ static struct lock *lock_use(struct engine *engine, struct slice name,
         lock = mem_zalloc(sizeof(*lock));
         TAILQ_INIT(&lock->holds);
         waiter_list_init(&lock->waiters);
-        names_add(engine, &engine->locks, &lock->named, name);
-        names_charge(engine, &lock->named, account);
+        names_add(engine, &engine->locks, &lock->named, name, account);
     }
     return lock;
 }

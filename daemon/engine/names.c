@@ -43,11 +43,18 @@ struct named *names_find(const struct names *names, struct slice name)
     return named;
 }
 
+void names_weigh(struct engine *engine, struct named *named, size_t weight)
+{
+    struct account *account = engine->accounts.at[named->owner];
+    account->objects += weight - named->weight;
+    named->weight = (uint32_t)weight;
+}
+
 void names_charge(struct engine *engine, struct named *named, uint32_t account)
 {
-    engine->accounts.at[named->owner]->objects--;
+    engine->accounts.at[named->owner]->objects -= named->weight;
     named->owner = account;
-    engine->accounts.at[named->owner]->objects++;
+    engine->accounts.at[named->owner]->objects += named->weight;
 }
 
 void names_own(struct engine *engine, struct named *named, uint64_t uid)
@@ -56,15 +63,16 @@ void names_own(struct engine *engine, struct named *named, uint64_t uid)
 }
 
 void names_add(struct engine *engine, struct names *names, struct named *named,
-               struct slice name)
+               struct slice name, uint32_t owner)
 {
     named->name = slice_copy(name);
     HASH_ADD_KEYPTR(by_name, names->by_name, named->name.at,
                     (unsigned)named->name.len, named);
     CHECK(RB_INSERT(named_tree, &names->tree, named) == NULL);
     names->count++;
-    named->owner = account_at_hand(engine);
-    engine->accounts.at[named->owner]->objects++;
+    named->owner = owner;
+    named->weight = 0;
+    names_weigh(engine, named, 1);
 }
 
 void names_unlink(struct engine *engine, struct names *names,
@@ -73,7 +81,7 @@ void names_unlink(struct engine *engine, struct names *names,
     HASH_DELETE(by_name, names->by_name, named);
     RB_REMOVE(named_tree, &names->tree, named);
     names->count--;
-    engine->accounts.at[named->owner]->objects--;
+    names_weigh(engine, named, 0);
 }
 
 void names_remove(struct engine *engine, struct names *names,
@@ -176,28 +184,29 @@ void names_answer_list(struct engine *engine, const struct request *request,
                            : change_batch_seen(engine));
 }
 
+bool names_lack(const struct engine *engine, const struct names *names,
+                uint32_t owner, size_t more, const char *plural,
+                struct complaint *why)
+{
+    if (names->count + more <= OBJECTS_MAX) {
+        return account_lacks_objects(engine, owner, more, why);
+    }
+    complain(why, ERROR_limit,
+             "there are %zu %s already, of %d: wait until some are free again",
+             names->count, plural, OBJECTS_MAX);
+    (void)snprintf(why->limit, sizeof(why->limit), "max_%s", plural);
+    why->value = OBJECTS_MAX;
+    return true;
+}
+
 bool names_full(struct engine *engine, const struct names *names,
                 struct slice name, const char *plural)
 {
-    uint32_t owner = account_at_hand(engine);
-    bool many = names->count >= OBJECTS_MAX;
-    if (!many &&
-        (owner == ACCOUNT_EXEMPT || engine->accounts.at[owner]->objects <
-                                        engine->options.user_objects_max)) {
-        return false;
-    }
-    if (names_find(names, name) != NULL) {
-        return false;
-    }
-    if (!many) {
-        return account_refused_objects(engine, 1);
-    }
     struct complaint why;
-    complain(&why, ERROR_limit,
-             "there are %d %s already: wait until some are free again",
-             OBJECTS_MAX, plural);
-    (void)snprintf(why.limit, sizeof(why.limit), "max_%s", plural);
-    why.value = OBJECTS_MAX;
+    if (!names_lack(engine, names, account_at_hand(engine), 1, plural, &why) ||
+        names_find(names, name) != NULL) {
+        return false;
+    }
     reply_error(engine, &engine->current.to, &why);
     return true;
 }

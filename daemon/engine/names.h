@@ -10,12 +10,14 @@
 #include "daemon/engine/containers.h"
 #include "proto/request.h"
 
+struct complaint;
 struct engine;
 struct out;
 
 struct named {
     struct slice name; /* owned */
     uint32_t owner;    /* the account it counts for */
+    uint32_t weight;   /* as so many objects */
     UT_hash_handle by_name;
     RB_ENTRY(named) entry;
 };
@@ -33,13 +35,16 @@ void names_init(struct names *names);
 /* NULL: there is none of that name. */
 struct named *names_find(const struct names *names, struct slice name);
 
-/* Adds an object under a name that is not taken: a copy of it. It counts for
- * the user of the request at hand. */
+/* Adds an object under a name that is not taken: a copy of it. It counts as one
+ * for that account: of whoever is the cause of it, at hand or not. */
 void names_add(struct engine *engine, struct names *names, struct named *named,
-               struct slice name);
+               struct slice name, uint32_t owner);
 
 /* It was loaded: it counts for that user. */
 void names_own(struct engine *engine, struct named *named, uint64_t uid);
+
+/* It counts as so many from now on. */
+void names_weigh(struct engine *engine, struct named *named, size_t weight);
 
 /* It counts for that account from now on. */
 void names_charge(struct engine *engine, struct named *named, uint32_t account);
@@ -72,6 +77,11 @@ void names_answer_list(struct engine *engine, const struct request *request,
 struct slice names_joined(struct slices names);
 /* The other way; at most `max`. */
 size_t names_split(struct slice text, struct slice *names, size_t max);
+
+/* Would so many more be too many, of their kind or for that account? Why. */
+bool names_lack(const struct engine *engine, const struct names *names,
+                uint32_t owner, size_t more, const char *plural,
+                struct complaint *why);
 
 /* Would one of that name be one too many, of its kind or for the user at hand?
  * Then refused with `limit`. */

@@ -154,6 +154,14 @@ static void count_room(const struct engine *engine, struct load *load)
     }
 }
 
+/* May the user not have so many more events? Why. */
+static bool lacks_events(const struct engine *engine, uint32_t owner,
+                         size_t events, struct complaint *why)
+{
+    return events > 0 &&
+           names_lack(engine, &engine->events, owner, events, "events", why);
+}
+
 /* The batch it is for, and what its jobs name. False: refused. */
 static bool read_holds(struct engine *engine, const struct request *request,
                        struct load *load)
@@ -175,10 +183,12 @@ static bool read_holds(struct engine *engine, const struct request *request,
         if (!check_limits(engine, item.limits)) {
             return false;
         }
-        events += item.after.count;
+        events += events_missing(engine, item.after.at, item.after.count);
     }
-    if (events > 0 && account_refused_objects(engine, events)) {
-        return false; /* each may be an event that is not there yet */
+    struct complaint why;
+    if (lacks_events(engine, account_at_hand(engine), events, &why)) {
+        reply_error(engine, &engine->current.to, &why);
+        return false;
     }
     count_room(engine, load);
     return true;
@@ -312,6 +322,22 @@ static bool is_hopeless(const struct queue_terms *terms, size_t jobs,
     return true;
 }
 
+/* The events to be made when it enters; since it came there may have been
+ * others of its user. */
+static size_t events_of(const struct engine *engine, const struct wait_put *put)
+{
+    size_t events = 0;
+    for (size_t i = 0; i < put->count; i++) {
+        const struct job_extra *extra = put->jobs[i]->extra;
+        if (extra != NULL && extra->row_after.at != NULL) {
+            struct slice names[NAME_LIST_MAX];
+            size_t count = names_split(extra->row_after, names, NAME_LIST_MAX);
+            events += events_missing(engine, names, count);
+        }
+    }
+    return events;
+}
+
 bool put_admit(struct engine *engine, struct queue *queue)
 {
     struct waiter *waiter = waiter_first(&queue->putters);
@@ -338,6 +364,10 @@ bool put_admit(struct engine *engine, struct queue *queue)
     if (!duplicate && !memory_fits(engine)) {
         queue_join_memory_line(engine, queue);
         return false;
+    }
+    if (lacks_events(engine, waiter->account, events_of(engine, put), &why)) {
+        waiter_refuse_with(engine, waiter, &why);
+        return true;
     }
     enter(engine, put, waiter_begin(engine, waiter));
     waiter_reply(engine, waiter, queue_seen(engine, queue));

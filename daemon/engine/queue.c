@@ -66,7 +66,8 @@ static struct queue *queue_new(struct engine *engine, uint64_t id,
 static void publish(struct engine *engine, struct queue *queue,
                     struct slice name)
 {
-    names_add(engine, &engine->queues, &queue->named, name);
+    names_add(engine, &engine->queues, &queue->named, name,
+              account_at_hand(engine));
     timer_arm(&engine->timers, &queue->timer, later(engine->now_us, IDLE_US));
 }
 

@@ -19,7 +19,8 @@ static struct semaphore *semaphore_new(struct engine *engine, uint64_t id,
     TAILQ_INIT(&semaphore->holds);
     waiter_list_init(&semaphore->waiters);
     TAILQ_INIT(&semaphore->parked);
-    names_add(engine, &engine->semaphores, &semaphore->named, name);
+    names_add(engine, &engine->semaphores, &semaphore->named, name,
+              account_at_hand(engine));
     return semaphore;
 }
 
