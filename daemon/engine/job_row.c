@@ -8,6 +8,8 @@
 #include "daemon/engine/core.h"
 #include "daemon/engine/job_place.h"
 
+#include <math.h>
+
 struct row_job job_row(struct engine *engine, struct job *job)
 {
     struct job_extra *extra = job->extra;
@@ -131,13 +133,21 @@ static int64_t loaded_rank(struct engine *engine, struct job *job,
     return row->rank_us;
 }
 
+/* JSON: absent, or something. */
+static bool is_some(struct slice json)
+{
+    return json.at == NULL || json.len > 0;
+}
+
 static bool plausible(const struct engine *engine, const struct row_job *row)
 {
-    return row->id > 0 && row->id < engine->job_ids.next &&
-           row->body.at != NULL && row->state < JOB_STATES &&
-           row->lease_token < engine->tokens.next && row->put_at_us >= 0 &&
-           row->put_at_us <= TIME_MAX_US && row->rank_us >= 0 &&
-           row->attempts <= UINT32_MAX && row->crashes <= UINT32_MAX &&
+    return row->id > 0 && row->id < engine->job_ids.next && row->body.len > 0 &&
+           is_some(row->error) && is_some(row->result) &&
+           is_some(row->progress) && row->state < JOB_STATES &&
+           row->lease_token < engine->tokens.next && isfinite(row->priority) &&
+           row->put_at_us >= 0 && row->put_at_us <= TIME_MAX_US &&
+           row->rank_us >= 0 && row->attempts <= UINT32_MAX &&
+           row->crashes <= UINT32_MAX &&
            (row->state != JOB_DONE || row->keep_done_us >= 0) &&
            index_find(&engine->jobs, row->id) == NULL;
 }
@@ -155,9 +165,10 @@ static bool holds_plausible(const struct engine *engine,
          (batch == NULL || row->stage >= batch->stages_count))) {
         return false;
     }
-    if (batch != NULL && row->stage < batch->passed && !batch->goes_on &&
-        row->state != JOB_DONE) {
-        return false; /* it would have held the stage up */
+    /* It would have left the stage, or held it up. */
+    if (batch != NULL && (row->state == JOB_DONE ||
+                          (row->stage < batch->passed && !batch->goes_on))) {
+        return false;
     }
     size_t count = names_split(row->limits, names, NAME_LIST_MAX);
     for (size_t i = 0; i < count && count <= NAME_LIST_MAX; i++) {

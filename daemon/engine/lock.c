@@ -213,11 +213,13 @@ void lock_hold_release(struct engine *engine, struct hold *hold)
 struct hold *lock_load_hold(struct engine *engine, struct session *session,
                             const struct row_hold *row)
 {
+    if (row->owner.at == NULL) {
+        return NULL; /* before there is a lock that nobody holds */
+    }
     struct lock *lock =
         lock_use(engine, row->object, session_account(engine, session));
-    if (row->owner.at == NULL ||
-        (is_held(lock) && (lock->token != row->token ||
-                           !slice_equal(lock->owner, row->owner)))) {
+    if (is_held(lock) &&
+        (lock->token != row->token || !slice_equal(lock->owner, row->owner))) {
         return NULL;
     }
     if (!is_held(lock)) {

@@ -4,6 +4,8 @@
  */
 #include "daemon/engine/core.h"
 
+#include <math.h>
+
 #define IDLE_US ((int64_t)3600 * 1000000)
 
 const struct queue_terms queue_terms_default = {
@@ -91,6 +93,17 @@ void queue_set_order(struct queue *queue, bool lifo)
     queue->sets[JOB_READY]->lifo = lifo; /* it is empty */
 }
 
+/* What queue.declare lets through. */
+static bool terms_plausible(const struct row_queue *row)
+{
+    return row->lease_us > 0 && row->capacity >= 0 && row->max_bytes >= 0 &&
+           row->concurrency >= 0 && row->max_attempts >= 0 &&
+           row->backoff_base_us >= 0 && row->backoff_max_us >= 0 &&
+           row->keep_done_us >= 0 && isfinite(row->backoff_factor) &&
+           row->backoff_factor >= 1 && row->backoff_jitter >= 0 &&
+           row->backoff_jitter <= 1;
+}
+
 bool queue_load(struct engine *engine, const struct row_queue *row)
 {
     struct queue_terms terms = {
@@ -108,8 +121,8 @@ bool queue_load(struct engine *engine, const struct row_queue *row)
         .durable = true,
     };
     if (row->id == 0 || row->id >= engine->object_ids.next ||
-        row->name.at == NULL || row->lease_us <= 0 || row->capacity < 0 ||
-        row->max_bytes < 0 || queue_of_id(engine, row->id) != NULL ||
+        row->name.at == NULL || !terms_plausible(row) ||
+        queue_of_id(engine, row->id) != NULL ||
         (row->deleted == 0 && queue_find(engine, row->name) != NULL)) {
         return false;
     }

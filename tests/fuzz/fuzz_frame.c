@@ -42,7 +42,7 @@ static bool take_lines(struct frame *frame, struct model *model, bool last)
 {
     for (;;) {
         struct slice line;
-        struct slice expected;
+        struct slice expected = {NULL, 0};
         enum frame_result result =
             last ? frame_last(frame, &line) : frame_next(frame, &line);
         if (result == FRAME_MORE && !last) {
