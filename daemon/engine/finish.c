@@ -160,19 +160,19 @@ static uint64_t write_each(struct engine *engine, struct session *session,
     return durable || stale_count > 0 ? change_batch_seen(engine) : 0;
 }
 
-bool finish_part(struct engine *engine, struct session *session,
-                 const struct done_part *part, struct slice *finished,
-                 uint64_t *batch)
+bool finish_refused(struct engine *engine, const struct done_part *part)
 {
-    if (!check_part(engine, part) ||
-        texts_refused(engine, results_bytes(part))) {
-        return false;
-    }
+    return !check_part(engine, part) ||
+           texts_refused(engine, results_bytes(part));
+}
+
+struct slice finish_part(struct engine *engine, struct session *session,
+                         const struct done_part *part, uint64_t *batch)
+{
     struct out out;
     out_init(&out);
     *batch = write_each(engine, session, part, finish_one, SLICE("done"), &out);
-    *finished = (struct slice){out.at, out.len};
-    return true;
+    return (struct slice){out.at, out.len};
 }
 
 static void refuse_stale(struct engine *engine, uint64_t id)
@@ -260,7 +260,9 @@ static int64_t backoff_us(struct engine *engine, const struct job *job)
     double wait_us = (double)terms->backoff_base_us *
                      pow(terms->backoff_factor, attempt - 1);
     double max_us = (double)terms->backoff_max_us;
-    if (!(wait_us < max_us)) {
+    if (terms->backoff_base_us == 0) {
+        wait_us = 0; /* however great the factor: 0 * inf is no number */
+    } else if (!(wait_us < max_us)) {
         wait_us = max_us;
     }
     if (terms->backoff_jitter > 0) {

@@ -270,33 +270,50 @@ void get_answer_again(struct engine *engine, const struct reply_to *to,
     reply_end(engine, to, change_batch_seen(engine));
 }
 
-/* False: refused. */
-static bool find_queues(struct engine *engine, const struct request *request,
-                        struct want *want)
+/* Those named; false: refused. */
+static bool check_names(struct engine *engine, const struct request *request,
+                        struct slices *names)
 {
     bool one = request->queue.at != NULL;
     if (one == (request->queues.at != NULL)) {
         refuse_param(engine, "queue", "give one of `queue` and `queues`");
         return false;
     }
-    const struct slice *names = one ? &request->queue : request->queues.at;
-    want->queues_count = one ? 1 : request->queues.count;
-    CHECK(want->queues_count <= NAME_LIST_MAX);
-    for (size_t i = 0; i < want->queues_count; i++) {
+    *names = one ? (struct slices){&request->queue, 1} : request->queues;
+    CHECK(names->count <= NAME_LIST_MAX);
+    for (size_t i = 0; i < names->count; i++) {
         for (size_t j = 0; j < i; j++) {
-            if (slice_equal(names[i], names[j])) {
+            if (slice_equal(names->at[i], names->at[j])) {
                 refuse_param(engine, "queues", "a queue is named twice");
                 return false;
             }
         }
     }
-    for (size_t i = 0; i < want->queues_count; i++) {
-        want->queues[i] = queue_use(engine, names[i]);
-        if (want->queues[i] == NULL) {
-            return false;
+    return true;
+}
+
+/* Those of the queues that are there. */
+static void find_queues(struct engine *engine, struct slices names,
+                        struct want *want)
+{
+    want->queues_count = 0;
+    for (size_t i = 0; i < names.count; i++) {
+        struct queue *queue = queue_find(engine, names.at[i]);
+        if (queue != NULL) {
+            want->queues[want->queues_count++] = queue;
         }
     }
-    return true;
+}
+
+/* All of them; the missing ones are made, for which there is room. */
+static void use_queues(struct engine *engine, struct slices names,
+                       struct want *want)
+{
+    want->queues_count = names.count;
+    for (size_t i = 0; i < names.count; i++) {
+        want->queues[i] = queue_use(engine, names.at[i]);
+        CHECK(want->queues[i] != NULL);
+    }
 }
 
 static bool check_terms(struct engine *engine, const struct request *request)
@@ -356,22 +373,29 @@ static void wait_for_job(struct engine *engine, const struct request *request,
     }
 }
 
-/* Carries out the `done` of a get, once; false: refused. */
-static bool finish_first(struct engine *engine, struct session *session,
+/* Is it refused, by whatever it may be refused for? Nothing has changed then.
+ */
+static bool get_refused(struct engine *engine, const struct request *request,
+                        const struct want *want, size_t missing)
+{
+    return queues_full(engine, missing) ||
+           (request->has_done && session_finished_before(want->to).at == NULL &&
+            finish_refused(engine, &request->done)) ||
+           ((request->has_done || missing > 0) && request->timeout_us != 0 &&
+            first_of(engine, want) == NULL && waiter_refused(engine));
+}
+
+/* Carries out the `done` of a get, once. */
+static void finish_first(struct engine *engine, struct session *session,
                          const struct request *request, struct want *want)
 {
-    if (request->timeout_us != 0 && first_of(engine, want) == NULL &&
-        waiter_refused(engine)) {
-        return false;
-    }
     struct slice before = session_finished_before(want->to);
     if (before.at != NULL) {
         want->finished = slice_copy(before);
         want->batch = change_batch_seen(engine);
-        return true;
+        return;
     }
-    return finish_part(engine, session, &request->done, &want->finished,
-                       &want->batch);
+    want->finished = finish_part(engine, session, &request->done, &want->batch);
 }
 
 void method_queue_get(struct engine *engine, struct session *session,
@@ -382,11 +406,18 @@ void method_queue_get(struct engine *engine, struct session *session,
                         .lease_us = request->lease_us,
                         .take = request->take == 1,
                         .detached = request->detached == 1};
-    if (!check_terms(engine, request) || !find_queues(engine, request, &want)) {
+    struct slices names;
+    if (!check_terms(engine, request) ||
+        !check_names(engine, request, &names)) {
         return;
     }
-    if (request->has_done && !finish_first(engine, session, request, &want)) {
+    find_queues(engine, names, &want);
+    if (get_refused(engine, request, &want, names.count - want.queues_count)) {
         return;
+    }
+    use_queues(engine, names, &want);
+    if (request->has_done) {
+        finish_first(engine, session, request, &want);
     }
     uint64_t batch;
     queues_settle(engine); /* what `done` made room for goes to others first */

@@ -211,6 +211,18 @@ bool names_full(struct engine *engine, const struct names *names,
     return true;
 }
 
+bool names_full_of(struct engine *engine, const struct names *names,
+                   size_t more, const char *plural)
+{
+    struct complaint why;
+    if (!names_lack(engine, names, account_at_hand(engine), more, plural,
+                    &why)) {
+        return false;
+    }
+    reply_error(engine, &engine->current.to, &why);
+    return true;
+}
+
 struct slice names_joined(struct slices names)
 {
     struct out out;

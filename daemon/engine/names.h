@@ -88,4 +88,8 @@ bool names_lack(const struct engine *engine, const struct names *names,
 bool names_full(struct engine *engine, const struct names *names,
                 struct slice name, const char *plural);
 
+/* The same of so many that are known not to be there. */
+bool names_full_of(struct engine *engine, const struct names *names,
+                   size_t more, const char *plural);
+
 #endif

@@ -386,13 +386,17 @@ static bool refuse_hopeless(struct engine *engine,
     return true;
 }
 
+/* `queue` may be NULL: it would be made, but there is no memory. */
 static void refuse_full(struct engine *engine, const struct queue *queue)
 {
+    struct slice name = engine->current.request->queue;
     refuse(engine, ERROR_queue_full,
            "%.*s is full (%zu jobs): wait with a timeout, or give it more "
            "capacity",
-           (int)queue->named.name.len, queue->named.name.at,
-           queue_count(queue, JOB_READY) + queue_count(queue, JOB_DELAYED));
+           (int)name.len, name.at,
+           queue == NULL ? 0
+                         : queue_count(queue, JOB_READY) +
+                               queue_count(queue, JOB_DELAYED));
 }
 
 /* Held jobs do not wait for memory: that might be for ever. */
@@ -407,18 +411,22 @@ static void refuse_memory(struct engine *engine)
     reply_error(engine, &engine->current.to, &why);
 }
 
+/* May it not wait? Then it was refused. */
+static bool refuse_wait(struct engine *engine, const struct queue *queue)
+{
+    if (engine->current.request->timeout_us == 0) {
+        refuse_full(engine, queue);
+        return true;
+    }
+    return waiter_refused(engine);
+}
+
 static void wait_for_room(struct engine *engine, struct queue *queue,
                           const struct load *load)
 {
-    int64_t timeout_us = load->request->timeout_us;
-    if (timeout_us == 0) {
-        refuse_full(engine, queue);
-        return;
-    }
-    struct waiter *waiter = waiter_new(engine, WAITER_PUT, 1, timeout_us);
-    if (waiter == NULL) {
-        return;
-    }
+    struct waiter *waiter =
+        waiter_new(engine, WAITER_PUT, 1, load->request->timeout_us);
+    CHECK(waiter != NULL);
     waiter->u.put = make_put(engine, queue, load);
     waiter_join_line(waiter, &queue->putters);
     queue_touch(engine, queue);
@@ -460,6 +468,28 @@ static bool answer_duplicate(struct engine *engine, struct queue *queue,
     return true;
 }
 
+/* Is there no room for it, and it may not wait for that? Then it was refused,
+ * and nothing has changed. `queue` may be NULL: it is still to be made. */
+static bool refuse_size(struct engine *engine, const struct queue *queue,
+                        const struct load *load, bool *waits)
+{
+    engine->current.size = load_size(engine, load);
+    if (account_refused_memory(engine, engine->current.size)) {
+        return true;
+    }
+    bool fits = engine->memory_used + engine->current.size <=
+                engine->options.memory_max;
+    if (!fits && load->room_jobs == 0) {
+        refuse_memory(engine);
+        return true;
+    }
+    *waits =
+        !fits || (load->room_jobs > 0 && queue != NULL &&
+                  (queue->putters.count > 0 ||
+                   !queue_has_room(queue, load->room_jobs, load->room_bytes)));
+    return *waits && refuse_wait(engine, queue);
+}
+
 void method_queue_put(struct engine *engine, struct session *session,
                       const struct request *request)
 {
@@ -477,30 +507,22 @@ void method_queue_put(struct engine *engine, struct session *session,
                         &load)) {
         return;
     }
-    queue = queue_use(engine, request->queue);
-    if (queue == NULL) {
-        return;
-    }
-    if (load.stage != NULL && !queue->terms.durable) {
+    if (load.stage != NULL && queue != NULL && !queue->terms.durable) {
         refuse(engine, ERROR_conflict,
                "%.*s is in memory only: the jobs of a batch go to durable "
                "queues",
                (int)request->queue.len, request->queue.at);
         return;
     }
-    engine->current.size = load_size(engine, &load);
-    if (account_refused_memory(engine, engine->current.size)) {
+    bool waits;
+    if (refuse_size(engine, queue, &load, &waits)) {
         return;
     }
-    bool fits = engine->memory_used + engine->current.size <=
-                engine->options.memory_max;
-    if (!fits && load.room_jobs == 0) {
-        refuse_memory(engine);
+    queue = queue_use(engine, request->queue);
+    if (queue == NULL) {
         return;
     }
-    if (!fits || (load.room_jobs > 0 &&
-                  (queue->putters.count > 0 ||
-                   !queue_has_room(queue, load.room_jobs, load.room_bytes)))) {
+    if (waits) {
         wait_for_room(engine, queue, &load);
         return;
     }

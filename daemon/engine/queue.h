@@ -84,6 +84,9 @@ struct queue *queue_of_id(const struct engine *engine, uint64_t id);
  * queues; the request at hand was refused. */
 struct queue *queue_use(struct engine *engine, struct slice name);
 
+/* Is there no place for so many more? The request at hand was refused then. */
+bool queues_full(struct engine *engine, size_t more);
+
 bool queue_load(struct engine *engine, const struct row_queue *row);
 struct row_queue queue_row(const struct engine *engine,
                            const struct queue *queue);
@@ -140,12 +143,11 @@ void queue_forget(struct engine *engine, struct queue *queue);
 void queue_free(struct engine *engine, struct queue *take_queue);
 void queue_free_all(struct engine *engine);
 
-/* finish.c: carries out the `done` of a get; *finished is given, as JSON, and
- * depends on *batch.
- * False: it makes no sense and was refused. */
-bool finish_part(struct engine *engine, struct session *session,
-                 const struct done_part *part, struct slice *finished,
-                 uint64_t *batch);
+/* finish.c: the `done` of a get. It makes no sense, and was refused? */
+bool finish_refused(struct engine *engine, const struct done_part *part);
+/* Carries it out: `finished`, as JSON, given; it depends on *batch. */
+struct slice finish_part(struct engine *engine, struct session *session,
+                         const struct done_part *part, uint64_t *batch);
 
 void queue_write(const struct engine *engine, struct out *out,
                  const struct queue *queue);

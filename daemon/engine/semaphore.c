@@ -257,9 +257,12 @@ static struct semaphore *semaphore_wanted(struct engine *engine,
         refuse_none(engine, request->semaphore);
         return NULL;
     }
+    bool waits = request->permits > request->value ||
+                 (request->permits < 0 && request->value < 1);
     if (names_full(engine, &engine->semaphores, request->semaphore,
                    "semaphores") ||
-        account_refused_objects(engine, 2)) { /* with the permits' hold */
+        account_refused_objects(engine, 2) || /* with the permits' hold */
+        (waits && request->timeout_us != 0 && waiter_refused(engine))) {
         return NULL;
     }
     semaphore = semaphore_new(engine, next_object_id(engine),

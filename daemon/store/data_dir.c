@@ -89,6 +89,24 @@ static int make_database(struct data_dir *dir, struct store_error *error)
     return regular ? 0 : -1;
 }
 
+/* What SQLite finds beside the database it opens, and would wait for ever for
+ * somebody at the other end of a FIFO. */
+static int check_others(const struct data_dir *dir, struct store_error *error)
+{
+    static const char *const suffixes[] = {"-wal", "-journal", "-shm"};
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        struct stat info;
+        char name[sizeof(DATABASE_FILE) + 16];
+        (void)snprintf(name, sizeof(name), "%s%s", DATABASE_FILE, suffixes[i]);
+        if (fstatat(dir->fd, name, &info, 0) == 0 && !S_ISREG(info.st_mode)) {
+            store_error_set(error, "%s%s is not a regular file", dir->database,
+                            suffixes[i]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int data_dir_open(struct data_dir *dir, const char *path,
                   struct store_error *error)
 {
@@ -107,7 +125,7 @@ int data_dir_open(struct data_dir *dir, const char *path,
     if (take_lock(dir, error) != 0) {
         goto close_dir;
     }
-    if (make_database(dir, error) != 0) {
+    if (make_database(dir, error) != 0 || check_others(dir, error) != 0) {
         goto unlock;
     }
     return 0;

@@ -224,6 +224,9 @@ static void test_not_ours(void **state)
     assert_int_equal(rmdir(test_path(&dir, "syncd.db")), 0);
     assert_int_equal(mkfifo(test_path(&dir, "syncd.db"), 0600), 0);
     assert_refused(&dir, "is not a regular file");
+    assert_int_equal(unlink(test_path(&dir, "syncd.db")), 0);
+    assert_int_equal(mkfifo(test_path(&dir, "syncd.db-wal"), 0600), 0);
+    assert_refused(&dir, "syncd.db-wal is not a regular file");
     test_dir_remove(&dir);
 }
 
