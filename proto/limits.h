@@ -69,6 +69,11 @@
 #define PAGE_DEFAULT 100
 #define PAGE_MAX     1000
 
+/* Bytes from which on a page of a list ends (it may be longer by an entry):
+ * what is written before it is another client's turn. Ordinary pages are
+ * shorter. */
+#define PAGE_BYTES_MAX ((size_t)256 << 10)
+
 /* Jobs looked at for one page, so that a filter cannot hold up the loop. */
 #define PAGE_SCAN_MAX 20000
 

@@ -164,12 +164,15 @@ void names_answer_list(struct engine *engine, const struct request *request,
     struct slice last = {0};
     struct out *out = answer_begin(engine);
     size_t start = out->len;
+    size_t most = engine->options.message_max / 2;
+    if (most > PAGE_BYTES_MAX) {
+        most = PAGE_BYTES_MAX;
+    }
     write_begin_object(out);
     write_key(out, key);
     write_begin_array(out);
     named = next_told(&walk, named);
-    for (; named != NULL && limit > 0 &&
-           out->len - start < engine->options.message_max / 2;
+    for (; named != NULL && limit > 0 && out->len - start < most;
          named = next_told(&walk, names_next(named)), limit--) {
         last = named->name;
         write(engine, out, named);
