@@ -45,6 +45,7 @@ class Running(SemCase):
             most = min(3, len(left))
             self.wait_until(lambda: len(self.there(left)) == most,
                             f"{most} downloads")
+            self.wait_waiters(len(left) - most)
             shown = self.show()
             self.assertEqual((shown["free"], len(shown["holders"]),
                               shown["waiters"]),
