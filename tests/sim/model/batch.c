@@ -176,7 +176,7 @@ static bool is_unclear(struct model *m, int b, int event)
             by_event |= 1U << job->queue;
         }
         if (m_job_there(job) && job->batch == b &&
-            job->stage == m->now.batches[b].passed + 1) {
+            job->stage > m->now.batches[b].passed) {
             by_stage |= 1U << job->queue;
         }
     }

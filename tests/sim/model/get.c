@@ -292,8 +292,7 @@ void m_queue_get(struct model *m, const struct m_to *to,
     w->finished_stale_count = get.finished_stale_count;
     memcpy(w->finished_stale, get.finished_stale, sizeof(get.finished_stale));
     int serial = w->serial;
-    while (m_puts_enter(m) || m_gets_served(m)) {
-    }
+    m_settle(m);
     if (w->used && w->serial == serial && request->timeout_us == 0) {
         w->used = false;
         m_get_answer(m, w);
