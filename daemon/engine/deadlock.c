@@ -2,8 +2,8 @@
 
 #include "daemon/engine/core.h"
 
-/* Owners that one search looks at, so that it cannot hold up the loop. */
-#define STEPS_MAX 10000
+/* Waits that one search looks at, so that it cannot hold up the loop. */
+#define WAITS_MAX 10000
 
 static int owner_compare(const struct waiter *a, const struct waiter *b)
 {
@@ -39,6 +39,7 @@ struct search {
     struct step *steps; /* owned */
     size_t count;
     size_t cap;
+    size_t waits; /* looked at so far */
 };
 
 static void add_step(struct search *search, struct step step)
@@ -51,17 +52,40 @@ static void add_step(struct search *search, struct step step)
     search->steps[search->count++] = step;
 }
 
-/* The waits of owners that begin so; all of them if `whole` is false. */
+/*
+ * Was this range of owners searched before? Its first wait remembers the widest
+ * one that began with it; a range of one owner is narrower than any other.
+ */
+static bool was_searched(const struct search *search, struct waiter *first,
+                         size_t width)
+{
+    struct wait_lock *want = &first->u.lock;
+    if (want->searched == search->engine->lock_searches &&
+        want->searched_from <= width) {
+        return true;
+    }
+    want->searched = search->engine->lock_searches;
+    want->searched_from = width;
+    return false;
+}
+
+/* The waits of owners that begin so; of that owner alone if `whole`. */
 static void follow_range(struct search *search, size_t from,
                          struct slice owners, bool whole)
 {
     struct engine *engine = search->engine;
     struct waiter key = {.u.lock.owner = owners};
     struct waiter *wait = RB_NFIND(owner_tree, &engine->lock_waits, &key);
-    for (; wait != NULL && search->count < STEPS_MAX &&
+    bool first = true;
+    for (; wait != NULL && search->waits < WAITS_MAX &&
            (whole ? slice_equal(wait->u.lock.owner, owners)
                   : slice_begins(wait->u.lock.owner, owners));
          wait = RB_NEXT(owner_tree, unused, wait)) {
+        if (first && was_searched(search, wait, owners.len + whole)) {
+            return;
+        }
+        first = false;
+        search->waits++;
         struct lock *lock = wait->u.lock.lock;
         if (lock->levels > 0 && lock->searched != engine->lock_searches) {
             lock->searched = engine->lock_searches;

@@ -75,8 +75,9 @@ static const char *string_end(const char *at, const char *end)
     return at < end ? at + 1 : NULL;
 }
 
-/* A string, maybe `"..."*N`. */
-static const char *copy_string(const char *at, const char *end, struct out *out)
+/* A string, maybe `"..."*N`; in what is sent maybe `"..."+$name`. */
+static const char *copy_string(const char *at, const char *end,
+                               const struct bindings *bindings, struct out *out)
 {
     const char *behind = string_end(at, end);
     if (behind == NULL) {
@@ -93,6 +94,10 @@ static const char *copy_string(const char *at, const char *end, struct out *out)
     out_byte(out, '"');
     for (unsigned long i = 0; i < times && out->len < EXPANDED_MAX; i++) {
         out_bytes(out, inside);
+    }
+    if (bindings != NULL && end - behind > 2 && behind[0] == '+' &&
+        behind[1] == '$') {
+        behind = copy_name(behind + 1, end, bindings, out);
     }
     out_byte(out, '"');
     return behind;
@@ -115,7 +120,7 @@ bool pattern_expand(struct slice text, const struct bindings *bindings,
     for (const char *at = text.at; at < end;) {
         const char *next = NULL;
         if (*at == '"') {
-            next = copy_string(at, end, out);
+            next = copy_string(at, end, bindings, out);
         } else if (*at == '`' && bindings == NULL) {
             next = copy_bytes(at, end, out);
         } else if (*at == '$' && bindings != NULL) {
