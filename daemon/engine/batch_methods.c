@@ -265,6 +265,7 @@ void method_batch_seal(struct engine *engine, struct session *session,
     if (!batch->sealed && !batch->cancelled) {
         batch->sealed = true;
         batch_changed(engine, batch);
+        batch_touch_putters(engine, batch);
     }
     answer_batch(engine, batch);
 }
@@ -371,7 +372,8 @@ void method_batch_delete(struct engine *engine, struct session *session,
     }
     for (size_t i = 0; i < batch->stages_count; i++) {
         const struct stage *stage = &batch->stages[i];
-        if (stage->open > 0 || stage->dead_count > 0 || stage->putters > 0) {
+        if (stage->open > 0 || stage->dead_count > 0 ||
+            !TAILQ_EMPTY(&stage->putters)) {
             refuse_about(
                 engine, ERROR_conflict, "batch",
                 "%.*s has unfinished or dead jobs: batch.cancel it first",

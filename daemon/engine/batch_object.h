@@ -40,7 +40,7 @@ struct stage {
     struct stage_jobs jobs;    /* not arrived */
     struct stage_jobs dead;
     struct side_sets held; /* until it opens */
-    size_t putters;        /* puts that wait for room */
+    struct putters putters; /* puts that wait for room */
 };
 
 struct batch_object {
@@ -124,6 +124,10 @@ void stage_leave(struct engine *engine, struct job *job, enum job_state state);
 
 /* After a restart: a cancel that was under way is carried on. */
 void batches_loaded(struct engine *engine);
+
+/* It was sealed or cancelled: puts that wait for room in its stages are looked
+ * at again. */
+void batch_touch_putters(struct engine *engine, struct batch_object *batch);
 
 /* Lets stages pass as far as they may, and tells who waits. */
 void batches_settle(struct engine *engine);

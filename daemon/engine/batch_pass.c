@@ -34,6 +34,22 @@ struct slice batch_state(const struct batch_object *batch)
     return batch->sealed ? SLICE("running") : SLICE("unsealed");
 }
 
+/* Puts that wait for room in that stage. */
+static void touch_putters(struct engine *engine, const struct stage *stage)
+{
+    const struct wait_put *put;
+    TAILQ_FOREACH (put, &stage->putters, of_stage) {
+        queue_touch(engine, put->queue);
+    }
+}
+
+void batch_touch_putters(struct engine *engine, struct batch_object *batch)
+{
+    for (size_t i = 0; i < batch->stages_count; i++) {
+        touch_putters(engine, &batch->stages[i]);
+    }
+}
+
 /* The open stage's jobs have all arrived: on to the next. */
 static bool pass(struct engine *engine, struct batch_object *batch)
 {
@@ -45,6 +61,7 @@ static bool pass(struct engine *engine, struct batch_object *batch)
         return false;
     }
     stage_event_set(engine, stage);
+    touch_putters(engine, stage);
     batch->passed++;
     batch_changed(engine, batch);
     if (!batch_is_over(batch)) {
@@ -117,23 +134,6 @@ static void answer_waiters(struct engine *engine, struct batch_object *batch)
     }
 }
 
-/* Puts that wait for room in a stage that takes no more jobs are told so. */
-static void touch_putters(struct engine *engine,
-                          const struct batch_object *batch)
-{
-    size_t putters = 0;
-    for (size_t i = 0; i < batch->stages_count; i++) {
-        putters += batch->stages[i].putters;
-    }
-    for (struct named *named = names_from(&engine->queues, SLICE(""), false);
-         putters > 0 && named != NULL; named = names_next(named)) {
-        struct queue *queue = CONTAINER_OF(named, struct queue, named);
-        if (queue->putters.count > 0) {
-            queue_touch(engine, queue);
-        }
-    }
-}
-
 void batches_settle(struct engine *engine)
 {
     struct batch_object *batch;
@@ -146,9 +146,6 @@ void batches_settle(struct engine *engine)
         }
         if (passed || is_hopeless(batch)) {
             answer_waiters(engine, batch);
-        }
-        if (batch->sealed || batch->cancelled) {
-            touch_putters(engine, batch);
         }
     }
 }

@@ -18,11 +18,18 @@ static void free_jobs(struct wait_put *put)
     put->count = 0;
 }
 
+/* It waits no more. */
+static void leave_stage(struct wait_put *put)
+{
+    if (put->listed) {
+        TAILQ_REMOVE(&put->stage->putters, put, of_stage);
+        put->listed = false;
+    }
+}
+
 void put_discard(struct engine *engine, struct wait_put *put)
 {
-    if (put->stage != NULL && put->jobs != NULL) {
-        put->stage->putters--;
-    }
+    leave_stage(put);
     for (size_t i = 0; i < put->count; i++) {
         job_discard(engine, put->jobs[i]);
     }
@@ -221,9 +228,6 @@ static struct wait_put make_put(struct engine *engine, struct queue *queue,
         put.delays_us[i] = item.delay_us;
     }
     put.count = load->count;
-    if (put.stage != NULL) {
-        put.stage->putters++;
-    }
     return put;
 }
 
@@ -285,9 +289,7 @@ static void enter(struct engine *engine, struct wait_put *put, struct out *out)
     rate_add(&put->queue->put_rate, engine->now_us,
              put->count - duplicates_count);
     mem_free(duplicates);
-    if (put->stage != NULL) {
-        put->stage->putters--;
-    }
+    leave_stage(put);
     free_jobs(put);
 }
 
@@ -427,7 +429,12 @@ static void wait_for_room(struct engine *engine, struct queue *queue,
     struct waiter *waiter =
         waiter_new(engine, WAITER_PUT, 1, load->request->timeout_us);
     CHECK(waiter != NULL);
-    waiter->u.put = make_put(engine, queue, load);
+    struct wait_put *put = &waiter->u.put;
+    *put = make_put(engine, queue, load);
+    if (put->stage != NULL) {
+        TAILQ_INSERT_TAIL(&put->stage->putters, put, of_stage);
+        put->listed = true;
+    }
     waiter_join_line(waiter, &queue->putters);
     queue_touch(engine, queue);
 }

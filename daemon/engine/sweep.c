@@ -242,6 +242,7 @@ void sweep_batch(struct engine *engine, struct batch_object *batch,
         batch->cancelled = true;
         batch_changed(engine, batch);
         batch_touch(engine, batch);
+        batch_touch_putters(engine, batch);
     }
     sweep_batch_new(engine, batch, kind)->waiter = waiter;
 }

@@ -69,7 +69,11 @@ struct wait_put {
     bool many;           /* answered with `ids` */
     bool inside;         /* from inside the batch: a seal does not matter */
     struct stage *stage; /* NULL: none */
+    bool listed;         /* among the stage's putters: it waits */
+    TAILQ_ENTRY(wait_put) of_stage;
 };
+
+TAILQ_HEAD(putters, wait_put);
 
 struct wait_get {
     size_t max;
