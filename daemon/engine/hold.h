@@ -35,9 +35,13 @@ struct hold {
     struct saved saved;
     TAILQ_ENTRY(hold) of_object;
     TAILQ_ENTRY(hold) of_session;
+    RB_ENTRY(hold) by_token; /* of permits: semaphore.c, as the next */
+    RB_ENTRY(hold) by_holder;
 };
 
 TAILQ_HEAD(holds, hold);
+RB_HEAD(hold_tokens, hold);
+RB_HEAD(hold_holders, hold);
 
 /* A new hold at the end of both lists. */
 struct hold *hold_new(struct engine *engine, enum hold_kind kind,

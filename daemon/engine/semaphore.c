@@ -68,6 +68,42 @@ static bool is_held(const struct semaphore *semaphore,
     return semaphore->bounded || request->hold == 1;
 }
 
+static int token_compare(const struct hold *a, const struct hold *b)
+{
+    return a->token < b->token ? -1 : a->token > b->token;
+}
+
+static int holder_compare(const struct hold *a, const struct hold *b)
+{
+    if (a->session != b->session) {
+        return a->session->id < b->session->id ? -1 : 1;
+    }
+    return token_compare(a, b);
+}
+
+TREE_GENERATE(hold_tokens, hold, by_token, token_compare)
+TREE_GENERATE(hold_holders, hold, by_holder, holder_compare)
+
+static struct hold *hold_permits(struct engine *engine,
+                                 struct semaphore *semaphore,
+                                 struct session *session, uint64_t token,
+                                 size_t permits)
+{
+    struct hold *hold = hold_new(engine, HOLD_PERMITS, session, semaphore,
+                                 &semaphore->holds, token, permits);
+    RB_INSERT(hold_tokens, &semaphore->holds_by_token, hold);
+    RB_INSERT(hold_holders, &semaphore->holds_by_holder, hold);
+    return hold;
+}
+
+static void end_hold(struct engine *engine, struct semaphore *semaphore,
+                     struct hold *take_hold)
+{
+    RB_REMOVE(hold_tokens, &semaphore->holds_by_token, take_hold);
+    RB_REMOVE(hold_holders, &semaphore->holds_by_holder, take_hold);
+    hold_end(engine, take_hold, &semaphore->holds);
+}
+
 /* Taken by a session: a hold of its own for each grant. The token, or 0. */
 static uint64_t take(struct engine *engine, struct semaphore *semaphore,
                      struct session *session, int64_t permits, bool held)
@@ -79,8 +115,8 @@ static uint64_t take(struct engine *engine, struct semaphore *semaphore,
     }
     semaphore->taken += permits;
     uint64_t token = next_token(engine);
-    hold_changed(engine, hold_new(engine, HOLD_PERMITS, session, semaphore,
-                                  &semaphore->holds, token, (size_t)permits));
+    hold_changed(engine, hold_permits(engine, semaphore, session, token,
+                                      (size_t)permits));
     return token;
 }
 
@@ -165,7 +201,7 @@ static void give_back(struct engine *engine, struct semaphore *semaphore,
     semaphore->taken -= (int64_t)permits;
     hold_changed(engine, hold);
     if (hold->count == 0) {
-        hold_end(engine, hold, &semaphore->holds);
+        end_hold(engine, semaphore, hold);
     }
 }
 
@@ -180,12 +216,13 @@ struct hold *semaphore_load_hold(struct engine *engine, struct session *session,
                                  const struct row_hold *row)
 {
     struct semaphore *semaphore = semaphore_find(engine, row->object);
-    if (semaphore == NULL || row->count > INT64_MAX) {
+    struct hold same = {.token = row->token};
+    if (semaphore == NULL || row->count > INT64_MAX ||
+        RB_FIND(hold_tokens, &semaphore->holds_by_token, &same) != NULL) {
         return NULL;
     }
     semaphore->taken += (int64_t)row->count;
-    return hold_new(engine, HOLD_PERMITS, session, semaphore, &semaphore->holds,
-                    row->token, row->count);
+    return hold_permits(engine, semaphore, session, row->token, row->count);
 }
 
 static void write_object(const struct engine *engine, struct out *out,
@@ -313,32 +350,47 @@ void method_semaphore_acquire(struct engine *engine, struct session *session,
     }
 }
 
-/* The session's hold under that token, or its oldest one. */
-static struct hold *hold_wanted(const struct semaphore *semaphore,
-                                const struct session *session, uint64_t token)
-{
-    struct hold *hold;
-    TAILQ_FOREACH (hold, &session->holds, of_session) {
-        if (hold->object == semaphore && (token == 0 || hold->token == token)) {
-            return hold;
-        }
-    }
-    return NULL;
-}
-
-/* Whoever has the token may release, from any session of the same user. */
-static struct hold *hold_of_token(const struct semaphore *semaphore,
+/* The hold under that token: whoever has it may release, from any session of
+ * the same user. */
+static struct hold *hold_of_token(struct semaphore *semaphore,
                                   const struct session *session, uint64_t token)
 {
-    struct hold *hold;
-    TAILQ_FOREACH (hold, &semaphore->holds, of_object) {
-        if (hold->token == token) {
-            break;
-        }
-    }
+    struct hold key = {.token = token};
+    struct hold *hold = RB_FIND(hold_tokens, &semaphore->holds_by_token, &key);
     return hold != NULL && session_is_of(session, hold->session->peer.uid)
                ? hold
                : NULL;
+}
+
+/* The session's oldest hold. */
+static struct hold *first_hold_of(struct semaphore *semaphore,
+                                  struct session *session)
+{
+    struct hold key = {.session = session};
+    struct hold *hold =
+        RB_NFIND(hold_holders, &semaphore->holds_by_holder, &key);
+    return hold != NULL && hold->session == session ? hold : NULL;
+}
+
+static struct hold *next_hold_of(struct hold *hold)
+{
+    struct hold *next = RB_NEXT(hold_holders, unused, hold);
+    return next != NULL && next->session == hold->session ? next : NULL;
+}
+
+/* Has the session so many? It looks at no more holds than they may be. */
+static bool holds_permits(struct semaphore *semaphore, struct session *session,
+                          size_t permits)
+{
+    size_t held = 0;
+    if (permits > (size_t)semaphore->taken) {
+        return false;
+    }
+    for (struct hold *hold = first_hold_of(semaphore, session);
+         hold != NULL && held < permits; hold = next_hold_of(hold)) {
+        held += hold->count;
+    }
+    return held >= permits;
 }
 
 /* Permits of one session, over several of its holds; false: not so many. */
@@ -346,29 +398,23 @@ static bool release_permits(struct engine *engine, struct semaphore *semaphore,
                             struct session *session, uint64_t token,
                             size_t permits)
 {
-    size_t held = 0;
-    struct hold *hold, *next;
+    struct hold *hold;
     if (token != 0) {
-        hold = hold_wanted(semaphore, session, token);
-        hold = hold != NULL ? hold : hold_of_token(semaphore, session, token);
+        hold = hold_of_token(semaphore, session, token);
         if (hold == NULL || hold->count < permits) {
             return false;
         }
         give_back(engine, semaphore, hold, permits);
         return true;
     }
-    TAILQ_FOREACH (hold, &session->holds, of_session) {
-        held += hold->object == semaphore ? hold->count : 0;
-    }
-    if (held < permits) {
+    if (!holds_permits(semaphore, session, permits)) {
         return false;
     }
-    TAILQ_FOREACH_SAFE (hold, &session->holds, of_session, next) {
-        if (hold->object == semaphore && permits > 0) {
-            size_t some = hold->count < permits ? hold->count : permits;
-            permits -= some;
-            give_back(engine, semaphore, hold, some);
-        }
+    while (permits > 0) {
+        hold = first_hold_of(semaphore, session);
+        size_t some = hold->count < permits ? hold->count : permits;
+        permits -= some;
+        give_back(engine, semaphore, hold, some);
     }
     return true;
 }
@@ -438,7 +484,7 @@ static void semaphore_free(struct engine *engine, struct semaphore *semaphore)
     waiter_refuse_all(engine, &semaphore->waiters, ERROR_not_found,
                       "the semaphore was deleted");
     while (!TAILQ_EMPTY(&semaphore->holds)) {
-        hold_end(engine, TAILQ_FIRST(&semaphore->holds), &semaphore->holds);
+        end_hold(engine, semaphore, TAILQ_FIRST(&semaphore->holds));
     }
     while (!TAILQ_EMPTY(&semaphore->parked)) {
         side_set_drop_if_empty(TAILQ_FIRST(&semaphore->parked));

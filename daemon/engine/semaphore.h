@@ -27,6 +27,9 @@ struct semaphore {
     int64_t running; /* of these, by running jobs */
     struct holds holds;
     size_t holds_count;
+    struct hold_tokens holds_by_token;
+    struct hold_holders holds_by_holder; /* those of a session, the oldest
+                                            first */
     struct waiter_list waiters;
     struct side_sets parked; /* ready jobs that wait for a permit */
     size_t jobs;             /* that name it: it cannot be deleted */
