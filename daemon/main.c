@@ -22,6 +22,7 @@
 #include "daemon/io/server.h"
 #include "daemon/io/service.h"
 #include "proto/check.h"
+#include "proto/hash.h"
 #include "proto/memory.h"
 #include "proto/message.h"
 
@@ -399,9 +400,19 @@ static void take_memory(void)
     CHECK(rc == 0);
 }
 
+/* Before the first table is made. */
+static void take_hash_key(void)
+{
+    struct hash_key key;
+    ssize_t got = getrandom(&key, sizeof(key), 0);
+    CHECK(got == (ssize_t)sizeof(key));
+    hash_set_key(key);
+}
+
 int main(int argc, char **argv)
 {
     take_memory();
+    take_hash_key();
     struct daemon *daemon = mem_zalloc(sizeof(*daemon));
     enum action action = ACTION_SERVE;
     umask(0077);

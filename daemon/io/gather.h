@@ -8,12 +8,8 @@
 #ifndef SYNCD_IO_GATHER_H
 #define SYNCD_IO_GATHER_H
 
-#include "proto/memory.h"
+#include "proto/hash.h"
 #include "proto/write.h"
-
-#define uthash_malloc(size)   mem_alloc(size)
-#define uthash_free(at, size) mem_free(at)
-#include <uthash.h>
 
 struct gather {
     uint64_t number;  /* in its connection, from 1 on */

@@ -1,0 +1,43 @@
+/*
+ * The hash of every table: SipHash-1-3 (Aumasson and Bernstein, 2012) under a
+ * key that no client knows, so that nobody can choose names, ids or keys that
+ * all come to stand in one bucket.
+ *
+ * Include it instead of <uthash.h>, which it sets up. Nothing visible may
+ * depend on the order of a hash table: uthash walks one in the order of
+ * insertion.
+ */
+#ifndef SYNCD_PROTO_HASH_H
+#define SYNCD_PROTO_HASH_H
+
+#include "proto/check.h"
+#include "proto/memory.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hash_key {
+    uint64_t a;
+    uint64_t b;
+};
+
+/*
+ * The key of this process: once, before the first table is made, and never
+ * changed from then on. That it is global is the one exception to the rule: it
+ * changes no result, only how long it takes, and uthash has no place for it.
+ * Without it (tests, the simulator) the key is zero.
+ */
+void hash_set_key(struct hash_key key);
+
+uint64_t hash_bytes(struct hash_key key, const void *at, size_t len);
+
+/* Under the key of this process. */
+unsigned hash_of(const void *at, size_t len);
+
+#define HASH_FUNCTION(at, len, value) ((value) = hash_of((at), (len)))
+#define uthash_malloc(size)           mem_alloc(size)
+#define uthash_free(at, size)         mem_free(at)
+#define uthash_fatal(text)            check_failed(text, __FILE__, __LINE__, __func__)
+#include <uthash.h>
+
+#endif
