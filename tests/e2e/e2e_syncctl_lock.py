@@ -129,7 +129,7 @@ class Running(LockCase):
                      says="one of -n and --timeout")
         self.refused("lock", "-E", "256", "l", "--", "true", says="0 to 255")
         self.refused("lock", "-n", "--", "true", says="NAME is missing")
-        self.refused("lock", "", "--", "true", status=1, says="1 to 200 bytes")
+        self.refused("lock", "", "--", "true", status=2, says="1 to 200 bytes")
         self.refused("lock", "l", "--", "true", status=1, says="too long",
                      env={"SYNCD_OWNER": "x" * 190})
 
