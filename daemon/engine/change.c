@@ -41,7 +41,7 @@ void change_mark(struct engine *engine, enum row_kind kind, void *object,
                  struct saved *saved)
 {
     struct changes *changes = &engine->changes;
-    if (saved->dirty == 0) {
+    if (saved->dirty == 0 && !engine->options.forgetful) {
         *push(changes) = (struct change){.object = object, .kind = kind};
         saved->dirty = (uint32_t)changes->open_count;
     }

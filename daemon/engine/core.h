@@ -115,6 +115,7 @@ struct engine {
     uint64_t waiter_serial;
     struct timers timers;
     struct sweeps sweeps;
+    int slice_left; /* jobs that sweeps may deal with in this step */
     struct sweep *sweeps_by_serial;
     uint64_t sweep_serial;
     uint64_t swept_by;  /* the newest that purges or retries, or 0 */

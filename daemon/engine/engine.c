@@ -371,6 +371,7 @@ void engine_step(struct engine *engine, const struct event *event,
                  struct effects *effects)
 {
     engine->effects = effects;
+    engine->slice_left = SLICE_JOBS;
     tell_time(engine, event->now_us);
     switch (event->type) {
     case EVENT_CONNECTED:
@@ -398,8 +399,6 @@ void engine_step(struct engine *engine, const struct event *event,
     case EVENT_TIME:
         break;
     }
-    queues_settle(engine);
-    sweeps_step(engine);
     queues_settle(engine);
     engine->effects = NULL;
 }

@@ -433,6 +433,8 @@ void queues_settle(struct engine *engine)
     do {
         struct queue *queue;
         batches_settle(engine);
+        sweeps_step(engine); /* before anybody is served: what a stage releases
+                                is there all at once */
         while ((queue = TAILQ_FIRST(&engine->touched)) != NULL) {
             TAILQ_REMOVE(&engine->touched, queue, of_touched);
             queue->touched = false;

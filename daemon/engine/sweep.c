@@ -376,8 +376,9 @@ static bool step_one(struct engine *engine, struct sweep *sweep)
 void sweeps_step(struct engine *engine)
 {
     struct sweep *sweep;
-    for (int left = SLICE_JOBS;
-         left > 0 && (sweep = TAILQ_FIRST(&engine->sweeps)) != NULL; left--) {
+    while (engine->slice_left > 0 &&
+           (sweep = TAILQ_FIRST(&engine->sweeps)) != NULL) {
+        engine->slice_left--;
         if (!step_one(engine, sweep)) {
             end(engine, sweep);
         }

@@ -67,7 +67,7 @@ uint64_t sweep_seen(const struct engine *engine, uint64_t serial);
 /* The line of replies that such a number stands for; NULL: it is a batch. */
 struct held *sweep_held(const struct engine *engine, uint64_t seen);
 
-/* One slice. */
+/* As much as is left of this step's slice. */
 void sweeps_step(struct engine *engine);
 
 /* The waiter of a sweep is gone. */
