@@ -164,35 +164,10 @@ static bool stage_full(const struct model *m, int b)
            (counts[JOB_DEAD] == 0 || batch->goes_on);
 }
 
-/* Do an event and a stage release jobs into one queue, in which a get waits?
- * It is not said which of them it gets. */
-static bool is_unclear(struct model *m, int b, int event)
-{
-    unsigned by_event = 0;
-    unsigned by_stage = 0;
-    for (int i = 0; i < m->now.jobs_count; i++) {
-        const struct m_job *job = &m->now.jobs[i];
-        if (m_job_there(job) && ((job->after >> event) & 1) != 0) {
-            by_event |= 1U << job->queue;
-        }
-        if (m_job_there(job) && job->batch == b &&
-            job->stage > m->now.batches[b].passed) {
-            by_stage |= 1U << job->queue;
-        }
-    }
-    struct m_waiter *w = m_waiter_after(m, M_WAIT_GET, -1, 0);
-    while (w != NULL &&
-           ((w->queues & by_event) == 0 || (w->queues & by_stage) == 0)) {
-        w = m_waiter_after(m, M_WAIT_GET, -1, w->serial);
-    }
-    return w != NULL;
-}
-
 static void pass(struct model *m, int b)
 {
     struct m_batch *batch = &m->now.batches[b];
     int event = M_PLAIN_EVENTS + b * M_STAGES + batch->passed;
-    m->unclear = m->unclear || is_unclear(m, b, event);
     batch->passed++;
     batch->changed = m_next(m);
     m_event_is_set(m, event);

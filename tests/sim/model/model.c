@@ -18,7 +18,7 @@ void model_fault(struct model *m, const char *format, ...)
 
 unsigned m_next(const struct model *m)
 {
-    return m->cuts + 1;
+    return m->forgetful ? 0 : m->cuts + 1;
 }
 
 const struct m_state *m_last(const struct model *m)

@@ -326,6 +326,7 @@ struct model {
     unsigned cuts;      /* batches cut by this engine */
     unsigned persisted; /* of them, told to be on disk */
     int step;
+    bool forgetful; /* the store keeps nothing: no reply waits for it */
     bool full;
     bool fresh; /* after a restart: deadlines may lie in the past */
     bool shutting_down;

@@ -295,7 +295,7 @@ void generator_init(struct generator *g, uint64_t seed, struct run *run,
         g->groups[i] = mood[i];
     }
     g->troubles = 100 + draw(g, 300);
-    g->crashes = chance(g, 70);
+    g->crashes = chance(g, 70) && !run->model->forgetful;
     g->holds = chance(g, 80);
     g->fills = chance(g, 20);
     g->shares = chance(g, 30);

@@ -57,11 +57,18 @@ static void on_reply(void *arg, uint64_t conn, struct slice line)
     out_fini(&expected);
 }
 
+/* Every 16th story is of a daemon that keeps nothing: `--store memory`. */
+static bool is_forgetful(uint64_t seed)
+{
+    return seed % 16 == 7;
+}
+
 static struct world *new_world(struct run *run, bool first)
 {
     struct world_options options = {
         .engine = engine_options_default, .trace = true, .unchecked = !first};
     options.engine.seed = run->seed;
+    options.engine.forgetful = is_forgetful(run->seed);
     options.engine.store = "sim";
     options.engine.discover = SLICE("{}");
     if (first) {
@@ -78,6 +85,7 @@ void run_init(struct run *run, uint64_t seed, struct model_grid *grid,
     *run = (struct run){.seed = seed, .aloud = aloud};
     run->model = mem_alloc(sizeof(*run->model));
     model_init(run->model, grid);
+    run->model->forgetful = is_forgetful(seed);
     out_init(&run->lines);
     out_init(&run->line);
     for (int i = 0; i < CLIENTS; i++) {
