@@ -19,7 +19,6 @@ void commit_init(struct commit *commit, struct server *server)
     memset(commit, 0, sizeof(*commit));
     commit->server = server;
     commit->probed_at_us = INT64_MIN / 2;
-    commit->took_us = INT64_MAX;
     pthread_mutex_init(&commit->lock, NULL);
     int rc = uv_async_init(&server->loop, &commit->wake, on_wake);
     CHECK(rc == 0);
@@ -35,11 +34,8 @@ static void on_answer(void *arg, enum store_status status, const char *why)
     commit->has_answer = true;
     commit->status = status;
     strncpy(commit->why.text, why, sizeof(commit->why.text) - 1);
-    bool here = commit->here;
     pthread_mutex_unlock(&commit->lock);
-    if (!here) {
-        uv_async_send(&commit->wake);
-    }
+    uv_async_send(&commit->wake);
 }
 
 static bool take(struct commit *commit, enum store_status *status)
@@ -74,7 +70,6 @@ static void set_full(struct commit *commit, bool full)
 static void begin_gathering(struct commit *commit, size_t expected)
 {
     int64_t now_us = commit->server->now_us;
-    commit->took_us = now_us - commit->since_us;
     commit->gathering =
         expected > 1 && commit->skip == 0 && !commit->server->stopping;
     commit->skip -= commit->skip > 0;
@@ -82,7 +77,7 @@ static void begin_gathering(struct commit *commit, size_t expected)
     commit->held = engine_held(commit->server->setup.engine);
     commit->gather_since_us = now_us;
     commit->held_since_us = now_us;
-    commit->patience_us = commit->took_us / 2;
+    commit->patience_us = (now_us - commit->since_us) / 2;
 }
 
 int64_t commit_deadline_us(const struct commit *commit)
@@ -165,29 +160,6 @@ static void begin(struct commit *commit, enum commit_work work)
     commit->why.text[0] = '\0';
 }
 
-/* Does everybody wait for this batch who might be served meanwhile? */
-static bool is_for_all(const struct commit *commit, const struct batch *batch)
-{
-    size_t held = engine_held(commit->server->setup.engine);
-    return held == commit->requests && held >= commit->expected &&
-           commit->took_us <= HERE_US_MAX && batch->bytes <= HERE_BYTES_MAX;
-}
-
-static void submit(struct commit *commit, const struct batch *batch)
-{
-    struct server *server = commit->server;
-    begin(commit, COMMIT_BATCH);
-    commit->here = is_for_all(commit, batch);
-    commit->requests = 0;
-    pool_store_here(server->setup.pool, commit->here);
-    store_submit(server->setup.store, batch, on_answer, commit);
-    if (commit->here) {
-        pool_store_here(server->setup.pool, false);
-        server->now_us = clock_now_us(server->setup.clock);
-        commit_take_answer(commit);
-    }
-}
-
 void commit_next(struct commit *commit)
 {
     struct server *server = commit->server;
@@ -196,12 +168,12 @@ void commit_next(struct commit *commit)
     }
     const struct batch *batch = engine_cut(server->setup.engine);
     if (batch != NULL) {
-        submit(commit, batch);
+        begin(commit, COMMIT_BATCH);
+        store_submit(server->setup.store, batch, on_answer, commit);
     } else if (commit->full && commit->probe_wanted &&
                server->now_us - commit->probed_at_us >= PROBE_EVERY_US) {
         commit->probe_wanted = false;
         commit->probed_at_us = server->now_us;
-        commit->here = false;
         begin(commit, COMMIT_PROBE);
         store_probe(server->setup.store, on_answer, commit);
     }

@@ -15,12 +15,6 @@
  * they stay away, so many more batches are cut without that, twice as many each
  * time, up to GATHER_SKIP_MAX.
  *
- * A batch that all wait for who have asked anything since the last one is
- * written by the loop itself, if the last one took no longer than HERE_US_MAX:
- * nobody is there to be served meanwhile, and two threads that wake each other
- * cost as much as an fsync. Whoever comes meanwhile waits so long at most, but
- * for the one time that a disk becomes slow.
- *
  * When the disk is full the engine is told, and refuses puts. Whether there is
  * room again is asked when somebody tries to put, at most once a second.
  */
@@ -36,8 +30,6 @@ struct server;
 
 #define GATHER_US_MAX   5000
 #define GATHER_SKIP_MAX 63
-#define HERE_US_MAX     1000
-#define HERE_BYTES_MAX  ((size_t)256 << 10)
 
 enum commit_work { COMMIT_NONE, COMMIT_BATCH, COMMIT_PROBE };
 
@@ -46,9 +38,6 @@ struct commit {
     uv_async_t wake;
     enum commit_work work; /* with the store */
     int64_t since_us;      /* when it was given to it */
-    int64_t took_us;       /* the last batch; at first long */
-    bool here;             /* it is done by the loop; no thread looks then */
-    uint64_t requests;     /* carried out since the last cut */
     uint64_t answered;     /* pieces of work so far */
 
     bool gathering;          /* the next batch: */
@@ -75,8 +64,7 @@ void commit_init(struct commit *commit, struct server *server);
 /* Tells the engine what the store has answered, if it has. */
 void commit_take_answer(struct commit *commit);
 
-/* Gives the store what is dirty, if it is idle, and tells the engine if that
- * is durable already. */
+/* Gives the store what is dirty, if it is idle. */
 void commit_next(struct commit *commit);
 
 /* When commit_next must be called at the latest; DEADLINE_NEVER: need not. */

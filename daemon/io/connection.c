@@ -28,7 +28,6 @@ void connections_init(struct connections *connections)
     connections->unsent = 0;
     connections->decoding = 0;
     out_init(&connections->spare);
-    TAILQ_INIT(&connections->fresh);
     TAILQ_INIT(&connections->ready);
     TAILQ_INIT(&connections->stalled);
     TAILQ_INIT(&connections->leaving);
@@ -43,13 +42,13 @@ struct connection *connections_find(struct connections *connections,
     return found;
 }
 
-/* The list that it is in, by its state; NULL: none. */
-static struct connection_list *list_of(const struct connection *c)
+/* The list that belongs to a state; NULL: none. */
+static struct connection_list *list_of(struct connections *all,
+                                       enum input_state state)
 {
-    struct connections *all = &c->server->connections;
-    switch (c->input) {
+    switch (state) {
     case INPUT_READY:
-        return c->fresh ? &all->fresh : &all->ready;
+        return &all->ready;
     case INPUT_STALLED:
         return &all->stalled;
     case INPUT_OVER:
@@ -81,7 +80,7 @@ static void unlink_input(struct connection *c)
 {
     struct connections *all = &c->server->connections;
     all->decoding -= c->input == INPUT_DECODING;
-    struct connection_list *list = list_of(c);
+    struct connection_list *list = list_of(all, c->input);
     if (list != NULL) {
         TAILQ_REMOVE(list, c, input_link);
     }
@@ -150,9 +149,8 @@ void connection_set_input(struct connection *c, enum input_state state)
     CHECK(c->input != INPUT_OVER && c->input != INPUT_GONE);
     struct connections *all = &c->server->connections;
     unlink_input(c);
-    c->fresh = c->input == INPUT_READING;
     c->input = state;
-    struct connection_list *list = list_of(c);
+    struct connection_list *list = list_of(all, state);
     if (list != NULL) {
         TAILQ_INSERT_TAIL(list, c, input_link);
     }
@@ -225,12 +223,6 @@ static void close_now(struct connection *c)
     c->user->input -= c->frame_charged;
     users_closed(&c->server->users, c->user);
     uv_close((uv_handle_t *)&c->pipe, on_closed);
-}
-
-bool connections_are_ready(const struct connections *connections)
-{
-    return !TAILQ_EMPTY(&connections->fresh) ||
-           !TAILQ_EMPTY(&connections->ready);
 }
 
 bool connection_has_room(const struct connection *c)

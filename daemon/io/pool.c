@@ -20,7 +20,6 @@ struct pool {
     size_t waiting;
     pthread_t *threads; /* owned; set before any of them looks */
     size_t threads_count;
-    bool store_here; /* of the thread that submits to the store alone */
 };
 
 /* The next piece; false: the pool ends and nothing is left to do. */
@@ -109,20 +108,10 @@ bool pool_try(struct pool *pool, pool_work *work, void *arg)
     return add(pool, (struct piece){work, arg}, 1);
 }
 
-void pool_store_here(struct pool *pool, bool here)
-{
-    pool->store_here = here;
-}
-
 /* One batch or probe is under way at a time, and one place is kept for it. */
 static void run_for_store(void *context, void (*work)(void *arg), void *arg)
 {
-    struct pool *pool = context;
-    if (pool->store_here) {
-        work(arg);
-        return;
-    }
-    bool added = add(pool, (struct piece){work, arg}, 0);
+    bool added = add(context, (struct piece){work, arg}, 0);
     CHECK(added);
 }
 

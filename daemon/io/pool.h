@@ -31,7 +31,4 @@ bool pool_try(struct pool *pool, pool_work *work, void *arg);
  * so that a commit never has to wait behind the refusal of something else. */
 struct executor pool_executor(struct pool *pool);
 
-/* From now on the store's work is done on the spot, or in a thread. */
-void pool_store_here(struct pool *pool, bool here);
-
 #endif
