@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,7 +86,13 @@ static int make_database(struct data_dir *dir, struct store_error *error)
         store_error_set(error, "%s is not a regular file", dir->database);
     }
     (void)close(fd);
-    (void)fsync(dir->fd); /* its name, too, must survive a power cut */
+    /* Its name, too, must survive a power cut. Some file systems have no sync
+     * of directories. */
+    if (regular && fsync(dir->fd) != 0 && errno != EINVAL) {
+        store_error_set(error, "cannot sync the data directory of %s: %s",
+                        dir->database, strerror(errno));
+        return -1;
+    }
     return regular ? 0 : -1;
 }
 
