@@ -400,6 +400,18 @@ static bool do_repeat(struct scenario *s, struct words *words)
     return true;
 }
 
+static bool do_work(struct scenario *s, struct words *words)
+{
+    int64_t most = 0;
+    uint64_t before = world_work(s->world);
+    bool right =
+        words_number(words_next(words), &most) || failed(s, "work: how much?");
+    right = right && run_line(s, *words);
+    uint64_t work = world_work(s->world) - before;
+    return right && (work <= (uint64_t)most ||
+                     failed(s, "it took %" PRIu64 " basic blocks", work));
+}
+
 /* --- lines -------------------------------------------------------------- */
 
 static const struct command {
@@ -409,7 +421,7 @@ static const struct command {
     {"option", do_option},     {"at", do_at},       {"store", do_store},
     {"slices", do_slices},     {"crash", do_crash}, {"restart", do_restart},
     {"shutdown", do_shutdown}, {"check", do_check}, {"let", do_let},
-    {"repeat", do_repeat},     {"rows", do_rows},
+    {"repeat", do_repeat},     {"rows", do_rows},   {"work", do_work},
 };
 
 static void begin_world(struct scenario *s, struct slice word)

@@ -32,6 +32,7 @@
  *   check                  a reload from the disk would give the same state
  *   let $NAME = JSON       gives a name a value, new or old
  *   repeat N COMMAND       N times, with $i from 1 to N
+ *   work N COMMAND         it costs at most N basic blocks of the engine
  *
  *   OUTCOME   PATTERN | = PATTERN | ! ERROR [PATTERN] | waits
  *   PATTERN, and the abbreviations of JSON everywhere: pattern.h

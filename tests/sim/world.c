@@ -6,6 +6,7 @@
 #include "tests/sim/digits.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/pending.h"
+#include "tests/sim/work.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -26,6 +27,7 @@ struct world {
     uint64_t conns;   /* given out so far */
     uint64_t tags;    /* given out so far */
     uint64_t entropy; /* state of the generator */
+    uint64_t work;    /* of all steps */
     struct pendings pending;
     const struct batch *batch; /* in flight; the engine's */
     struct out batch_text;     /* as it was when it was cut */
@@ -58,6 +60,11 @@ const char *world_fault(const struct world *world)
 struct slice world_trace(const struct world *world)
 {
     return (struct slice){world->trace.at, world->trace.len};
+}
+
+uint64_t world_work(const struct world *world)
+{
+    return world->work;
 }
 
 int64_t world_now_us(const struct world *world)
@@ -204,7 +211,9 @@ static void step(struct world *world, struct event *event)
     if (world->options.watch != NULL) {
         world->options.watch->event(world->options.arg, event);
     }
+    uint64_t work = work_done();
     engine_step(world->engine, event, &world->effects);
+    world->work += work_done() - work;
     if (!world->options.unchecked) {
         engine_check(world->engine);
     }

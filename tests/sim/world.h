@@ -76,6 +76,9 @@ void world_note(struct world *world, const char *format, ...)
 
 int64_t world_now_us(const struct world *world);
 
+/* What all steps have cost (work.h). */
+uint64_t world_work(const struct world *world);
+
 /* A new connection; its number is never used again. Without an `access` its
  * client may do everything. */
 uint64_t world_connect(struct world *world, struct peer peer);
