@@ -43,16 +43,6 @@ int syncd_event_wait(struct syncd *s, const char *event, double timeout)
     return status;
 }
 
-static int write_count(struct call *call, const char *member, uint64_t count)
-{
-    if (count >= (uint64_t)WIRE_INTEGER_MAX) {
-        return fault_say(SYNCD_E_ARGUMENT, "%s is a number below 2^53", member);
-    }
-    write_key(&call->line, slice_of(member));
-    write_integer(&call->line, (int64_t)count);
-    return SYNCD_OK;
-}
-
 static int read_round(const struct call *call, struct syncd_round *round)
 {
     struct syncd_round got = {
@@ -78,7 +68,7 @@ int syncd_barrier_wait(struct syncd *s, const char *barrier, uint64_t parties,
     int status =
         jobs_begin_named(&call, SLICE("barrier.wait"), "barrier", barrier);
     if (status == SYNCD_OK) {
-        status = write_count(&call, "parties", parties);
+        status = jobs_write_count(&call, "parties", parties);
     }
     if (status == SYNCD_OK) {
         if (action) {
@@ -100,7 +90,7 @@ int syncd_barrier_pass(struct syncd *s, const char *barrier,
     int status =
         jobs_begin_named(&call, SLICE("barrier.pass"), "barrier", barrier);
     if (status == SYNCD_OK) {
-        status = write_count(&call, "generation", generation);
+        status = jobs_write_count(&call, "generation", generation);
     }
     if (status == SYNCD_OK) {
         status = jobs_run_whole(&call, s, SYNCD_FOREVER);

@@ -24,6 +24,9 @@ int jobs_begin(struct call *call, struct slice method, const char *queue);
 int jobs_begin_named(struct call *call, struct slice method, const char *member,
                      const char *name);
 
+/* A member that is a count, or a token. */
+int jobs_write_count(struct call *call, const char *member, uint64_t count);
+
 /* call_run, for what may be broken: that is SYNCD_BROKEN, and no error. */
 int jobs_run_whole(struct call *call, struct syncd *s, double timeout);
 
@@ -33,7 +36,10 @@ char *jobs_copy_text(struct slice string);
 /* A member of the result; absent if there is none of that name. */
 struct slice jobs_member(const struct call *call, const char *name);
 
-/* A member that is a natural number. */
+/* Is it a natural number, and which? */
+bool jobs_natural(struct slice value, uint64_t *number);
+
+/* A member that is one. */
 int jobs_read_integer(const struct call *call, const char *name,
                       uint64_t *value);
 

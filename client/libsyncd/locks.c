@@ -6,35 +6,10 @@
 
 #include <inttypes.h>
 
-/* A new call about something that has a name. */
-static int begin(struct call *call, struct slice method, const char *member,
-                 const char *name)
-{
-    char what[32];
-    (void)snprintf(what, sizeof(what), "%s's name", member);
-    call_init(call, method);
-    int status = jobs_check_name(name, what);
-    if (status == SYNCD_OK) {
-        write_key(&call->line, slice_of(member));
-        write_string(&call->line, slice_of(name));
-    }
-    return status;
-}
-
-static int write_count(struct call *call, const char *member, uint64_t count)
-{
-    if (count >= (uint64_t)WIRE_INTEGER_MAX) {
-        return fault_say(SYNCD_E_ARGUMENT, "%s is a number below 2^53", member);
-    }
-    write_key(&call->line, slice_of(member));
-    write_integer(&call->line, (int64_t)count);
-    return SYNCD_OK;
-}
-
 /* 0 is none. */
 static int write_token(struct call *call, uint64_t token)
 {
-    return token == 0 ? SYNCD_OK : write_count(call, "token", token);
+    return token == 0 ? SYNCD_OK : jobs_write_count(call, "token", token);
 }
 
 /* A grant's token; 0 if it has none. */
@@ -89,7 +64,7 @@ int syncd_lock(struct syncd *s, const char *lock,
                uint64_t *token)
 {
     struct call call;
-    int status = begin(&call, SLICE("lock.acquire"), "lock", lock);
+    int status = jobs_begin_named(&call, SLICE("lock.acquire"), "lock", lock);
     if (status == SYNCD_OK && terms != NULL) {
         status = write_terms(&call, terms);
     }
@@ -103,7 +78,7 @@ int syncd_lock(struct syncd *s, const char *lock,
 int syncd_unlock(struct syncd *s, const char *lock, uint64_t token)
 {
     struct call call;
-    int status = begin(&call, SLICE("lock.release"), "lock", lock);
+    int status = jobs_begin_named(&call, SLICE("lock.release"), "lock", lock);
     if (status == SYNCD_OK) {
         status = write_token(&call, token);
     }
@@ -118,10 +93,10 @@ int syncd_sem_declare(struct syncd *s, const char *semaphore, uint64_t value,
                       bool bounded)
 {
     struct call call;
-    int status =
-        begin(&call, SLICE("semaphore.declare"), "semaphore", semaphore);
+    int status = jobs_begin_named(&call, SLICE("semaphore.declare"),
+                                  "semaphore", semaphore);
     if (status == SYNCD_OK) {
-        status = write_count(&call, "value", value);
+        status = jobs_write_count(&call, "value", value);
     }
     if (status == SYNCD_OK) {
         WRITE(&call.line, flag, "bounded", bounded);
@@ -135,13 +110,13 @@ int syncd_sem_acquire(struct syncd *s, const char *semaphore, uint64_t permits,
                       int64_t value, double timeout, uint64_t *token)
 {
     struct call call;
-    int status =
-        begin(&call, SLICE("semaphore.acquire"), "semaphore", semaphore);
+    int status = jobs_begin_named(&call, SLICE("semaphore.acquire"),
+                                  "semaphore", semaphore);
     if (status == SYNCD_OK) {
-        status = write_count(&call, "permits", permits);
+        status = jobs_write_count(&call, "permits", permits);
     }
     if (status == SYNCD_OK && value >= 0) {
-        status = write_count(&call, "value", (uint64_t)value);
+        status = jobs_write_count(&call, "value", (uint64_t)value);
     }
     if (status == SYNCD_OK && token != NULL) {
         WRITE(&call.line, flag, "hold", true);
@@ -157,10 +132,10 @@ int syncd_sem_release(struct syncd *s, const char *semaphore, uint64_t permits,
                       uint64_t token)
 {
     struct call call;
-    int status =
-        begin(&call, SLICE("semaphore.release"), "semaphore", semaphore);
+    int status = jobs_begin_named(&call, SLICE("semaphore.release"),
+                                  "semaphore", semaphore);
     if (status == SYNCD_OK) {
-        status = write_count(&call, "permits", permits);
+        status = jobs_write_count(&call, "permits", permits);
     }
     if (status == SYNCD_OK) {
         status = write_token(&call, token);
@@ -177,13 +152,14 @@ int syncd_condition_wait(struct syncd *s, const char *condition,
 {
     struct call call;
     uint64_t granted = 0;
-    int status = begin(&call, SLICE("condition.wait"), "condition", condition);
+    int status = jobs_begin_named(&call, SLICE("condition.wait"), "condition",
+                                  condition);
     if (status == SYNCD_OK) {
         status = jobs_check_name(lock, "lock's name");
     }
     if (status == SYNCD_OK) {
         WRITE(&call.line, string, "lock", slice_of(lock));
-        status = write_count(&call, "token", *token);
+        status = jobs_write_count(&call, "token", *token);
     }
     if (status == SYNCD_OK) {
         status = call_run(&call, s, timeout);
@@ -207,12 +183,12 @@ int syncd_condition_notify(struct syncd *s, const char *condition,
 {
     struct call call;
     uint64_t there = 0;
-    int status =
-        begin(&call, SLICE("condition.notify"), "condition", condition);
+    int status = jobs_begin_named(&call, SLICE("condition.notify"), "condition",
+                                  condition);
     if (status == SYNCD_OK && count == SYNCD_ALL) {
         WRITE(&call.line, flag, "all", true);
     } else if (status == SYNCD_OK) {
-        status = write_count(&call, "n", count);
+        status = jobs_write_count(&call, "n", count);
     }
     if (status == SYNCD_OK) {
         status = call_run(&call, s, SYNCD_FOREVER);
