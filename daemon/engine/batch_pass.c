@@ -66,7 +66,7 @@ static bool pass(struct engine *engine, struct batch_object *batch)
     batch_changed(engine, batch);
     if (!batch_is_over(batch)) {
         struct stage *next = &batch->stages[batch->passed];
-        next->released_in = change_batch_open(engine);
+        next->released_in = change_batch_seen(engine); /* that of its row */
         sweep_release(engine, next);
     }
     return true;

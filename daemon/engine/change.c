@@ -91,11 +91,15 @@ uint64_t change_batch_seen(const struct engine *engine)
     return changes->out ? changes->done + 1 : 0;
 }
 
-bool change_is_under_way(const struct engine *engine, const struct saved *saved)
+uint64_t change_batch_of(const struct engine *engine, const struct saved *saved)
 {
     const struct changes *changes = &engine->changes;
-    return saved->dirty != 0 ||
-           (changes->out && saved->cut == (uint16_t)(changes->done + 1));
+    if (saved->dirty != 0) {
+        return change_batch_open(engine);
+    }
+    return changes->out && saved->cut == (uint16_t)(changes->done + 1)
+               ? changes->done + 1
+               : 0;
 }
 
 /* Room for one more of `size` bytes behind `count`. */
@@ -115,6 +119,8 @@ static struct saved *fill_row(struct engine *engine,
     switch (change->kind) {
     case ROW_counters:
         *(struct row_counters *)row = counters_row(engine);
+        engine->job_ids.cut = engine->job_ids.reserved;
+        engine->tokens.cut = engine->tokens.reserved;
         return &engine->counters_saved;
     case ROW_queue: {
         struct queue *queue = change->object;

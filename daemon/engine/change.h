@@ -72,9 +72,9 @@ uint64_t change_batch_open(const struct engine *engine);
  * state: the open one if it has changes, else the one that is out, else 0. */
 uint64_t change_batch_seen(const struct engine *engine);
 
-/* Is its last change not durable yet? (Once in 65,536 batches it may say so of
- * one that is.) */
-bool change_is_under_way(const struct engine *engine,
+/* The batch that its last change is in; 0: it is durable. (Once in 65,536
+ * batches it may name one for a change that is.) */
+uint64_t change_batch_of(const struct engine *engine,
                          const struct saved *saved);
 
 /* See engine_cut. */

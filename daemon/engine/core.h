@@ -37,6 +37,7 @@
 struct numbers {
     uint64_t next;
     uint64_t reserved; /* below it: in the open batch or before */
+    uint64_t cut;      /* below it: in the batch that is out or before */
     uint64_t durable;  /* below it: on disk */
 };
 
@@ -128,8 +129,9 @@ uint64_t next_job_id(struct engine *engine);
 uint64_t next_object_id(struct engine *engine);
 uint64_t next_token(struct engine *engine);
 
-/* The open batch if a number was given out that is not reserved on disk yet,
- * else 0. */
+/* The batch that reserves all numbers given out so far; 0: it is on disk. No
+ * later one, or an answer would wait while the next, which sees the numbers
+ * reserved, is sent. */
 uint64_t change_batch_numbers(const struct engine *engine);
 
 /* 64 random bits, from the seed alone. */

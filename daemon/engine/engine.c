@@ -96,17 +96,23 @@ uint64_t next_token(struct engine *engine)
     return next_number(engine, &engine->tokens);
 }
 
-/* Is every number that was given out reserved on disk? */
-static bool is_reserved(const struct numbers *numbers)
+static uint64_t reserved_in(const struct engine *engine,
+                            const struct numbers *numbers)
 {
-    return numbers->next == 1 || numbers->next <= numbers->durable;
+    if (numbers->next == 1 || numbers->next <= numbers->durable ||
+        engine->options.forgetful) {
+        return 0;
+    }
+    return engine->changes.out && numbers->next <= numbers->cut
+               ? engine->changes.done + 1
+               : change_batch_open(engine);
 }
 
 uint64_t change_batch_numbers(const struct engine *engine)
 {
-    return is_reserved(&engine->job_ids) && is_reserved(&engine->tokens)
-               ? 0
-               : change_batch_seen(engine);
+    uint64_t jobs = reserved_in(engine, &engine->job_ids);
+    uint64_t tokens = reserved_in(engine, &engine->tokens);
+    return jobs > tokens ? jobs : tokens;
 }
 
 struct row_counters counters_row(const struct engine *engine)

@@ -80,14 +80,21 @@ static void write_job(const struct engine *engine, struct out *out,
     write_end_object(out);
 }
 
-/* May its hand-out be told before the open batch is on disk? */
-static bool told_early(const struct engine *engine, const struct job *job)
+static uint64_t greater(uint64_t a, uint64_t b)
 {
-    if (job->extra != NULL && job->extra->stage != NULL &&
-        job->extra->stage->released_in > engine->changes.done) {
-        return false;
-    }
-    return !job->saved.changed || !change_is_under_way(engine, &job->saved);
+    return a > b ? a : b;
+}
+
+/* The batch that its hand-out must wait for; 0: none. It is the one that has
+ * what is told, no later one: then the answers to a consumer's gets come in the
+ * order in which they were served, unless a job among them has changed. */
+static uint64_t told_in(const struct engine *engine, const struct job *job)
+{
+    uint64_t batch =
+        job->saved.changed ? change_batch_of(engine, &job->saved) : 0;
+    return job->extra != NULL && job->extra->stage != NULL
+               ? greater(batch, job->extra->stage->released_in)
+               : batch;
 }
 
 static void hand_out(struct engine *engine, const struct want *want,
@@ -121,7 +128,8 @@ static uint64_t write_jobs(struct engine *engine, const struct want *want,
                            struct out *out, struct job *first, uint64_t token)
 {
     size_t start = out->len;
-    bool early = true;
+    uint64_t batch = 0;
+    bool finished = false;
     size_t count = 0;
     for (struct job *job = first; job != NULL && count < want->max;
          job = first_of(engine, want), count++) {
@@ -130,11 +138,13 @@ static uint64_t write_jobs(struct engine *engine, const struct want *want,
             out->len - start + size > engine->options.message_max) {
             break;
         }
-        early = early && told_early(engine, job) &&
-                (!want->take || !queue_is_durable(engine, job->set->queue));
+        batch = greater(batch, told_in(engine, job));
+        finished = finished ||
+                   (want->take && queue_is_durable(engine, job->set->queue));
         hand_out(engine, want, out, job, token);
     }
-    return early ? change_batch_numbers(engine) : change_batch_seen(engine);
+    return finished ? change_batch_seen(engine)
+                    : greater(batch, change_batch_numbers(engine));
 }
 
 static void write_served(struct engine *engine, const struct want *want,
@@ -425,9 +435,6 @@ void method_queue_get(struct engine *engine, struct session *session,
         wait_for_job(engine, request, &want);
         return;
     }
-    if (batch < want.batch) {
-        batch = want.batch;
-    }
-    reply_end(engine, want.to, batch);
+    reply_end(engine, want.to, greater(batch, want.batch));
     mem_free((void *)want.finished.at);
 }
