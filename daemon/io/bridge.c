@@ -9,12 +9,16 @@
 #include "proto/limits.h"
 
 /* What one connection may have carried out in a turn, before it is the turn of
- * the next: bytes or lines, whatever comes first. */
+ * the next: bytes, lines or time, whatever comes first. Time, since a line may
+ * be dear (a list of many jobs) or cheap. */
 #define SHARE_BYTES ((size_t)64 << 10)
 #define SHARE_LINES 1024
+#define SHARE_NS    UINT64_C(250000)
 
-/* What all of them may together, so that commits and timers get their turn. */
+/* What all of them may together, so that commits and timers get their turn,
+ * and whoever has sent meanwhile is heard. */
 #define TURN_BYTES ((size_t)1 << 20)
+#define TURN_NS    UINT64_C(1000000)
 
 /* Replies are held back while a batch is written, and a disk may hang. So that
  * they cannot pile up without a bound, one connection may carry out so many
@@ -424,6 +428,7 @@ static bool hold_back(struct connection *c)
 static size_t serve_share(struct connection *c)
 {
     size_t bytes = 0;
+    uint64_t until_ns = uv_hrtime() + SHARE_NS;
     for (unsigned lines = 0; lines < SHARE_LINES && bytes < SHARE_BYTES;
          lines++) {
         if (hold_back(c)) {
@@ -434,26 +439,41 @@ static size_t serve_share(struct connection *c)
                                            : serve_next_line(c);
         bytes += size;
         c->batch_bytes += size;
-        if (c->input != INPUT_READY) {
+        if (c->input != INPUT_READY || uv_hrtime() >= until_ns) {
             break;
         }
     }
     return bytes;
 }
 
-void bridge_serve(struct server *server)
+/* A share for each up to `last`, or for as many as the turn has time for, and
+ * for one at least. */
+static void serve_list(struct connection_list *list,
+                       const struct connection *last, struct turn *turn)
 {
-    struct connection_list *ready = &server->connections.ready;
-    struct connection *last = TAILQ_LAST(ready, connection_list);
-    size_t bytes = 0;
-    for (bool more = last != NULL; more && bytes < TURN_BYTES;) {
-        struct connection *c = TAILQ_FIRST(ready);
-        more = c != last;
-        bytes += serve_share(c);
+    for (bool more = last != NULL; more;) {
+        struct connection *c = TAILQ_FIRST(list);
+        turn->bytes += serve_share(c);
         if (c->input == INPUT_READY) {
             connection_set_input(c, INPUT_READY); /* behind the others */
         }
+        more = c != last && turn->bytes < TURN_BYTES &&
+               uv_hrtime() < turn->until_ns;
     }
+}
+
+void bridge_serve_fresh(struct server *server, struct turn *turn)
+{
+    struct connections *all = &server->connections;
+    turn->last = TAILQ_LAST(&all->ready, connection_list);
+    turn->bytes = 0;
+    turn->until_ns = uv_hrtime() + TURN_NS;
+    serve_list(&all->fresh, TAILQ_LAST(&all->fresh, connection_list), turn);
+}
+
+void bridge_serve_rest(struct server *server, struct turn *turn)
+{
+    serve_list(&server->connections.ready, turn->last, turn);
 }
 
 /* What an array has so far; its other elements end with the session. */

@@ -16,8 +16,19 @@ struct server;
 /* Steps the engine, at the time of this turn, and delivers the replies. */
 void bridge_step(struct server *server, struct event *event);
 
-/* Serves the connections that are ready, each a share, in turn. */
-void bridge_serve(struct server *server);
+/* One turn of the loop over all that have something to be carried out. */
+struct turn {
+    const struct connection *last; /* of those that have had a share before */
+    size_t bytes;
+    uint64_t until_ns;
+};
+
+/* A share for each that was quiet so far: whoever sends little is not held up
+ * by those that send more than their share, however many these are. */
+void bridge_serve_fresh(struct server *server, struct turn *turn);
+
+/* Then, while there is time, for each that has more to do. */
+void bridge_serve_rest(struct server *server, struct turn *turn);
 
 /* Ends the sessions of clients that have gone. */
 void bridge_leave(struct server *server);

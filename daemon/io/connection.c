@@ -28,6 +28,7 @@ void connections_init(struct connections *connections)
     connections->unsent = 0;
     connections->decoding = 0;
     out_init(&connections->spare);
+    TAILQ_INIT(&connections->fresh);
     TAILQ_INIT(&connections->ready);
     TAILQ_INIT(&connections->stalled);
     TAILQ_INIT(&connections->leaving);
@@ -42,13 +43,13 @@ struct connection *connections_find(struct connections *connections,
     return found;
 }
 
-/* The list that belongs to a state; NULL: none. */
-static struct connection_list *list_of(struct connections *all,
-                                       enum input_state state)
+/* The list that it is in, by its state; NULL: none. */
+static struct connection_list *list_of(const struct connection *c)
 {
-    switch (state) {
+    struct connections *all = &c->server->connections;
+    switch (c->input) {
     case INPUT_READY:
-        return &all->ready;
+        return c->fresh ? &all->fresh : &all->ready;
     case INPUT_STALLED:
         return &all->stalled;
     case INPUT_OVER:
@@ -80,7 +81,7 @@ static void unlink_input(struct connection *c)
 {
     struct connections *all = &c->server->connections;
     all->decoding -= c->input == INPUT_DECODING;
-    struct connection_list *list = list_of(all, c->input);
+    struct connection_list *list = list_of(c);
     if (list != NULL) {
         TAILQ_REMOVE(list, c, input_link);
     }
@@ -149,8 +150,9 @@ void connection_set_input(struct connection *c, enum input_state state)
     CHECK(c->input != INPUT_OVER && c->input != INPUT_GONE);
     struct connections *all = &c->server->connections;
     unlink_input(c);
+    c->fresh = c->input == INPUT_READING;
     c->input = state;
-    struct connection_list *list = list_of(all, state);
+    struct connection_list *list = list_of(c);
     if (list != NULL) {
         TAILQ_INSERT_TAIL(list, c, input_link);
     }
@@ -223,6 +225,12 @@ static void close_now(struct connection *c)
     c->user->input -= c->frame_charged;
     users_closed(&c->server->users, c->user);
     uv_close((uv_handle_t *)&c->pipe, on_closed);
+}
+
+bool connections_are_ready(const struct connections *connections)
+{
+    return !TAILQ_EMPTY(&connections->fresh) ||
+           !TAILQ_EMPTY(&connections->ready);
 }
 
 bool connection_has_room(const struct connection *c)

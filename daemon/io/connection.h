@@ -37,7 +37,7 @@
 
 enum input_state {
     INPUT_READING,
-    INPUT_READY,    /* in connections.ready */
+    INPUT_READY,    /* in connections.fresh or .ready */
     INPUT_FULL,     /* unsent replies; served again when they have drained */
     INPUT_STALLED,  /* in connections.stalled, until the store has answered */
     INPUT_DECODING, /* its line is in the pool */
@@ -58,6 +58,7 @@ struct connection {
 
     /* Input. */
     enum input_state input;
+    bool fresh;     /* READY, and quiet until just now: in connections.fresh */
     bool listening; /* uv_read_start is in force */
     bool eof;       /* nothing more comes */
     struct frame frame;
@@ -107,7 +108,8 @@ struct connections {
     struct out spare; /* a large buffer that is not in use, so that the next
                          large answer need not grow another */
     size_t decoding;  /* how many are in DECODING */
-    struct connection_list ready;
+    struct connection_list fresh; /* served before those in `ready` */
+    struct connection_list ready; /* have had a share, and more to do */
     struct connection_list stalled;
     struct connection_list leaving;
     struct connection_list dirty; /* with replies of this turn */
@@ -132,6 +134,9 @@ void connection_send(struct connection *connection, struct slice lines);
 /* The same with all of a buffer, which is emptied: a large one changes hands
  * instead of being copied. */
 void connection_send_all(struct connection *connection, struct out *lines);
+
+/* Has anybody something to be carried out? */
+bool connections_are_ready(const struct connections *connections);
 
 /* May its requests be carried out, or has it too much unsent? */
 bool connection_has_room(const struct connection *connection);

@@ -70,7 +70,7 @@ static bool is_serving(const struct server *server)
 static bool is_finished(const struct server *server)
 {
     const struct connections *all = &server->connections;
-    bool answered = TAILQ_EMPTY(&all->ready) && TAILQ_EMPTY(&all->stalled) &&
+    bool answered = !connections_are_ready(all) && TAILQ_EMPTY(&all->stalled) &&
                     all->decoding == 0 && all->unsent == 0;
     return commit_is_idle(&server->commit) && (answered || !is_serving(server));
 }
@@ -80,7 +80,10 @@ static bool is_finished(const struct server *server)
 static void serve(struct server *server)
 {
     tell_time(server);
-    bridge_serve(server);
+    struct turn turn;
+    bridge_serve_fresh(server, &turn);
+    flush_all(server); /* who sends little does not wait for the others */
+    bridge_serve_rest(server, &turn);
     flush_all(server);
 }
 
@@ -121,7 +124,7 @@ static void on_turn(uv_check_t *turn)
         set_alarm(server);
     }
     flush_all(server);
-    if (is_serving(server) && !TAILQ_EMPTY(&server->connections.ready)) {
+    if (is_serving(server) && connections_are_ready(&server->connections)) {
         uv_idle_start(&server->again, on_again);
     } else {
         uv_idle_stop(&server->again);
