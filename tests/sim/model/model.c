@@ -372,7 +372,7 @@ void m_settle(struct model *m)
         moved = m_locks_granted(m) || moved;
         moved = m_semaphores_granted(m) || moved;
         moved = m_gets_served(m) || moved;
-        moved = m_joins_return(m) || moved;
+        moved = moved || m_joins_return(m); /* when nobody else moves */
     }
 }
 
