@@ -21,11 +21,32 @@ void connection_damaged(const struct connection *c, const char *what,
                     c->path, what);
 }
 
+/* Has a write to the database or its log met the end of a quota? SQLite takes
+ * that for any error, and sqlite3_system_errno does not tell it of a commit. */
+static bool over_quota(sqlite3 *db)
+{
+    static const int files[] = {SQLITE_FCNTL_FILE_POINTER,
+                                SQLITE_FCNTL_JOURNAL_POINTER};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        sqlite3_file *file = NULL;
+        int number = 0;
+        (void)sqlite3_file_control(db, "main", files[i], &file);
+        CHECK(file != NULL);
+        if (file->pMethods != NULL) {
+            (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO,
+                                               &number);
+        }
+        if (number == EDQUOT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool connection_full(struct connection *c, int rc)
 {
     return (rc & 0xff) == SQLITE_FULL ||
-           ((rc & 0xff) == SQLITE_IOERR &&
-            sqlite3_system_errno(c->db) == EDQUOT);
+           (rc == SQLITE_IOERR_WRITE && over_quota(c->db));
 }
 
 void connection_tell(struct connection *c, int rc, struct store_error *error)

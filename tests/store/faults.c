@@ -275,9 +275,8 @@ static void test_recovery(void **state)
 }
 
 /* What a full disk does to the reserve, and how it comes back. */
-static void test_reserve(void **state)
+static void use_reserve(enum ram_fault fault)
 {
-    (void)state;
     struct test_dir dir;
     struct stat info;
     struct store_error error;
@@ -291,7 +290,7 @@ static void test_reserve(void **state)
     assert_int_equal(info.st_mode & 0777, 0600);
     struct batch batch = {.number = 1};
     assert_int_equal(submit_wait(store, &batch).status, STORE_DONE);
-    ram_disk_fail(disk, RAM_FULL, 1, false);
+    ram_disk_fail(disk, fault, 1, false);
     batch.number++;
     assert_int_equal(submit_wait(store, &batch).status, STORE_DONE_LOW);
     assert_int_not_equal(stat(test_path(&dir, "syncd.reserve"), &info), 0);
@@ -301,7 +300,7 @@ static void test_reserve(void **state)
     assert_int_equal(stat(test_path(&dir, "syncd.reserve"), &info), 0);
     batch.number++;
     assert_int_equal(submit_wait(store, &batch).status, STORE_DONE);
-    ram_disk_fail(disk, RAM_FULL, 1, true);
+    ram_disk_fail(disk, fault, 1, true);
     batch.number++;
     struct answer answer = submit_wait(store, &batch);
     assert_int_equal(answer.status, STORE_FAILED);
@@ -310,6 +309,18 @@ static void test_reserve(void **state)
     store_close(store);
     ram_disk_free(disk);
     test_dir_remove(&dir);
+}
+
+static void test_reserve(void **state)
+{
+    (void)state;
+    use_reserve(RAM_FULL);
+}
+
+static void test_quota(void **state)
+{
+    (void)state;
+    use_reserve(RAM_QUOTA);
 }
 
 /* The reserve follows the largest batch. */
@@ -352,6 +363,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_full_for_ever),
         cmocka_unit_test(test_recovery),
         cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_quota),
         cmocka_unit_test(test_reserve_grows),
     };
     if (argc > 1) {

@@ -27,7 +27,8 @@ struct handle {
     sqlite3_file base;
     struct ram_disk *disk;
     struct ram_file *file;
-    bool sync_dir; /* at the first sync: a log or journal, as on Unix */
+    int last_errno; /* of the last write that failed */
+    bool sync_dir;  /* at the first sync: a log or journal, as on Unix */
 };
 
 /* ---- Faults ---- */
@@ -58,6 +59,13 @@ void ram_disk_watch(struct ram_disk *disk, void (*watch)(void *arg), void *arg)
     disk->watch_arg = arg;
 }
 
+static const int errors[] = {
+    [RAM_NONE] = 0,
+    [RAM_ERROR] = EIO,
+    [RAM_FULL] = ENOSPC,
+    [RAM_QUOTA] = EDQUOT,
+};
+
 /* Every call begins here: does it fail? */
 static bool fails(struct ram_disk *disk, bool write)
 {
@@ -65,14 +73,14 @@ static bool fails(struct ram_disk *disk, bool write)
         disk->watch(disk->watch_arg);
     }
     disk->calls++;
-    if (disk->fault == RAM_NONE || (disk->fault == RAM_FULL && !write)) {
+    if (disk->fault == RAM_NONE || (disk->fault != RAM_ERROR && !write)) {
         return false;
     }
     disk->counted++;
     bool failed =
         disk->fail_at > 0 && (disk->counted == disk->fail_at ||
                               (disk->ever && disk->counted > disk->fail_at));
-    errno = failed ? (disk->fault == RAM_FULL ? ENOSPC : EIO) : errno;
+    errno = failed ? errors[disk->fault] : errno;
     return failed;
 }
 
@@ -110,6 +118,7 @@ static int on_write(sqlite3_file *file, const void *bytes, int len,
     if (!failed) {
         return SQLITE_OK;
     }
+    h->last_errno = errno;
     return h->disk->fault == RAM_FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }
 
@@ -165,10 +174,11 @@ static int on_check_reserved(sqlite3_file *file, int *reserved)
 
 static int on_control(sqlite3_file *file, int op, void *arg)
 {
-    (void)file;
-    (void)op;
-    (void)arg;
-    return SQLITE_NOTFOUND;
+    if (op != SQLITE_FCNTL_LAST_ERRNO) {
+        return SQLITE_NOTFOUND;
+    }
+    *(int *)arg = handle_of(file)->last_errno;
+    return SQLITE_OK;
 }
 
 /* As the VFS of Unix has it. */

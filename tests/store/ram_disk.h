@@ -28,7 +28,8 @@
 enum ram_fault {
     RAM_NONE,
     RAM_ERROR, /* any call; as a broken disk */
-    RAM_FULL   /* counts writes alone; as a full one */
+    RAM_FULL,  /* counts writes alone; as a full one */
+    RAM_QUOTA  /* the same; as a user has used up what is his */
 };
 
 struct ram_disk;
