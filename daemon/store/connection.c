@@ -66,7 +66,7 @@ void connection_tell(struct connection *c, int rc, struct store_error *error)
                         "%s is not a database: move it away, or give --data "
                         "another directory",
                         c->path);
-    } else if (first == SQLITE_BUSY || first == SQLITE_LOCKED) {
+    } else if (first == SQLITE_BUSY) {
         store_error_set(error, "%s is open in another program: close it there",
                         c->path);
     } else {
@@ -109,21 +109,19 @@ static int ask(struct connection *c, const char *sql, sqlite3_int64 *numbers,
 {
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &statement, NULL);
+    int rows = 0;
     if (rc == SQLITE_OK) {
-        rc = sqlite3_step(statement);
-        for (int i = 0; i < count && rc == SQLITE_ROW; i++) {
-            numbers[i] = sqlite3_column_int64(statement, i);
-        }
-        if (rc == SQLITE_ROW) {
-            rc = sqlite3_step(statement);
-            rc = rc == SQLITE_DONE  ? SQLITE_OK
-                 : rc == SQLITE_ROW ? SQLITE_CORRUPT
-                                    : rc;
-        } else if (rc == SQLITE_DONE) {
-            rc = SQLITE_CORRUPT;
+        while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+            for (int i = 0; i < count; i++) {
+                numbers[i] = sqlite3_column_int64(statement, i);
+            }
+            rows++;
         }
     }
     (void)sqlite3_finalize(statement);
+    if (rc == SQLITE_DONE) {
+        return rows == 1 ? SQLITE_OK : SQLITE_CORRUPT;
+    }
     return rc;
 }
 
@@ -400,16 +398,15 @@ int connection_open(struct connection *c, const char *path, const char *vfs,
                     const struct sql_migrations *migrations,
                     struct store_error *error)
 {
-    *c = (struct connection){.path = path};
-    if (check_log(c, vfs, error) != 0) {
-        return -1;
-    }
-    c->vfs = page_sum_new(vfs);
+    *c = (struct connection){.path = path, .vfs = page_sum_new(vfs)};
     if (c->vfs == NULL) {
-        store_error_set(error, "SQLite has no VFS %s", vfs != NULL ? vfs : "");
+        store_error_set(error, "SQLite has no VFS %s", vfs);
         return -1;
     }
-    int result = open_checked(c, migrations, error);
+    int result = check_log(c, vfs, error);
+    if (result == 0) {
+        result = open_checked(c, migrations, error);
+    }
     if (result == 1) {
         close_database(c, false);
         result = salvage_replace(path, error);

@@ -35,15 +35,15 @@ static void tell_taken(const struct data_dir *dir, struct store_error *error)
                     dir->database, who);
 }
 
-/* The id is for whoever is refused: that it cannot be written is no harm. */
+/* The id is for whoever is refused: that it cannot be written, or an older one
+ * taken away, is no harm. */
 static void write_pid(int lock_fd)
 {
     char text[24];
     int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     bool written = pwrite(lock_fd, text, (size_t)len, 0) == len;
-    if (ftruncate(lock_fd, written ? len : 0) != 0) {
-        return;
-    }
+    int rc = ftruncate(lock_fd, written ? len : 0);
+    (void)rc;
 }
 
 static int take_lock(struct data_dir *dir, struct store_error *error)
@@ -119,7 +119,7 @@ int data_dir_open(struct data_dir *dir, const char *path,
 {
     int len = snprintf(dir->database, sizeof(dir->database), "%s/%s", path,
                        DATABASE_FILE);
-    if (len < 0 || (size_t)len >= sizeof(dir->database)) {
+    if ((size_t)len >= sizeof(dir->database)) {
         store_error_set(error, "the data directory's path is too long");
         return -1;
     }

@@ -9,7 +9,7 @@
 
 #define NAME_BYTES 40
 
-/* What SQLite may read or write at once that is a page. */
+/* Whatever SQLite reads or writes at once is a page, or less than one. */
 #define PAGE_BYTES_MIN 512
 #define PAGE_BYTES_MAX 65536
 
@@ -41,8 +41,11 @@ static struct summed_file *summed_of(sqlite3_file *file)
 
 static bool is_page(int len, sqlite3_int64 at)
 {
-    return len >= PAGE_BYTES_MIN && len <= PAGE_BYTES_MAX &&
-           (len & (len - 1)) == 0 && at % len == 0;
+    if (len < PAGE_BYTES_MIN) {
+        return false;
+    }
+    CHECK(len <= PAGE_BYTES_MAX && (len & (len - 1)) == 0 && at % len == 0);
+    return true;
 }
 
 /*
@@ -72,7 +75,8 @@ uint64_t page_sum_of(const unsigned char *page, size_t len, sqlite3_int64 at)
 static void learn(struct summed_file *f, const unsigned char *bytes, int len,
                   sqlite3_int64 at)
 {
-    if (at == 0 && len > SPARE_AT) {
+    if (at == 0) {
+        CHECK(len > SPARE_AT);
         f->summed = bytes[SPARE_AT] == PAGE_SUM_BYTES;
     }
 }
@@ -106,7 +110,8 @@ static int summed_write(sqlite3_file *file, const void *bytes, int len,
 {
     struct summed_file *f = summed_of(file);
     learn(f, bytes, len, at);
-    if (f->summed && is_page(len, at)) {
+    if (f->summed) {
+        CHECK(is_page(len, at));
         uint64_t sum = page_sum_of(bytes, (size_t)len, at);
         memcpy(f->copy, bytes, (size_t)len - sizeof(sum));
         memcpy(f->copy + len - sizeof(sum), &sum, sizeof(sum));
@@ -240,10 +245,8 @@ struct page_sum *page_sum_new(const char *base_name)
     v->vfs.zName = v->name;
     v->vfs.xOpen = summed_open;
     v->vfs.szOsFile = (int)sizeof(struct summed_file) + base->szOsFile;
-    if (sqlite3_vfs_register(&v->vfs, 0) != SQLITE_OK) {
-        mem_free(v);
-        return NULL;
-    }
+    int rc = sqlite3_vfs_register(&v->vfs, 0);
+    CHECK(rc == SQLITE_OK);
     return v;
 }
 

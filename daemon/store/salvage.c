@@ -15,16 +15,16 @@ static int check_whole(struct connection *c, struct store_error *error)
     if (rc == SQLITE_OK) {
         rc = sqlite3_step(statement);
     }
+    const char *found = rc == SQLITE_ROW
+                            ? (const char *)sqlite3_column_text(statement, 0)
+                            : NULL;
     int result = -1;
-    if (rc != SQLITE_ROW) {
+    if (found == NULL) {
         connection_tell(c, rc, error);
+    } else if (strcmp(found, "ok") != 0) {
+        connection_damaged(c, found, error);
     } else {
-        const char *found = (const char *)sqlite3_column_text(statement, 0);
-        if (found != NULL && strcmp(found, "ok") == 0) {
-            result = 0;
-        } else {
-            connection_damaged(c, found != NULL ? found : "", error);
-        }
+        result = 0;
     }
     (void)sqlite3_finalize(statement);
     return result;

@@ -22,7 +22,7 @@ static void *on_realloc(void *old, int size)
 
 static int on_size(void *memory)
 {
-    return memory != NULL ? (int)malloc_usable_size(memory) : 0;
+    return (int)malloc_usable_size(memory);
 }
 
 static int on_roundup(int size)

@@ -1,5 +1,6 @@
 #include "daemon/store/wal_scan.h"
 
+#include "proto/check.h"
 #include "proto/memory.h"
 
 #include <endian.h>
@@ -241,8 +242,9 @@ enum wal_state wal_scan(const char *vfs_name, const char *path)
     /* A VFS wants names in a form of SQLite's own. */
     const char *name =
         log != NULL ? sqlite3_create_filename(path, "", log, 0, NULL) : NULL;
+    CHECK(vfs != NULL);
     enum wal_state state = WAL_UNREADABLE;
-    if (vfs != NULL && name != NULL) {
+    if (name != NULL) {
         state = scan_pair(vfs, name, sqlite3_filename_wal(name));
     }
     sqlite3_free_filename((char *)(uintptr_t)name);

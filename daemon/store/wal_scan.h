@@ -23,7 +23,8 @@ enum wal_state {
     WAL_UNREADABLE
 };
 
-/* The log of the database at `path`, which nobody has open. */
+/* The log of the database at `path`, which nobody has open, over a VFS that is
+ * there. */
 enum wal_state wal_scan(const char *vfs, const char *path);
 
 #endif

@@ -1,17 +1,18 @@
 #include "daemon/store/wal_settle.h"
 
+#include "proto/check.h"
 #include "proto/memory.h"
 
 #define PIECE_BYTES 65536
 
-/* NULL: there is none. */
+/* NULL: it is not open. */
 static sqlite3_file *log_of(sqlite3 *db)
 {
     sqlite3_file *file = NULL;
     int rc =
         sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
-    return rc == SQLITE_OK && file != NULL && file->pMethods != NULL ? file
-                                                                     : NULL;
+    CHECK(rc == SQLITE_OK && file != NULL);
+    return file->pMethods != NULL ? file : NULL;
 }
 
 static int write_again(sqlite3_file *file, sqlite3_int64 size, char *piece)
@@ -45,6 +46,6 @@ int wal_settle(sqlite3 *db)
 int wal_sync(sqlite3 *db)
 {
     sqlite3_file *file = log_of(db);
-    return file != NULL ? file->pMethods->xSync(file, SQLITE_SYNC_FULL)
-                        : SQLITE_OK;
+    CHECK(file != NULL);
+    return file->pMethods->xSync(file, SQLITE_SYNC_FULL);
 }

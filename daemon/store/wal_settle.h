@@ -18,8 +18,8 @@
  * nobody else writes to it. An SQLite result; SQLITE_OK if there is none. */
 int wal_settle(sqlite3 *db);
 
-/* After it was cut off: that, too, is on the disk before anything is written
- * where the old frames were. */
+/* After it was cut off, and is open: that, too, is on the disk before anything
+ * is written where the old frames were. */
 int wal_sync(sqlite3 *db);
 
 #endif

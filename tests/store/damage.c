@@ -11,6 +11,7 @@
 
 #include "proto/memory.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -269,6 +270,50 @@ static void test_database_gone(void **state)
     scene_remove(&scene);
 }
 
+/* Writes a 32-bit number, as the log's header has it. */
+static void write_word(char *at, uint32_t word)
+{
+    word = htobe32(word);
+    memcpy(at, &word, sizeof(word));
+}
+
+/* The sums are right, but no log has such pages. */
+static void test_log_header(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {0, 256, 8191, 3 * 512, 131072};
+    struct scene scene;
+    scene_make(&scene, true, "syncd.db-wal");
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint32_t sum[2] = {0, 0};
+        write_word(scene.bytes + 8, sizes[i]);
+        for (size_t at = 0; at < 24; at += 8) {
+            uint32_t words[2];
+            memcpy(words, scene.bytes + at, sizeof(words));
+            sum[0] += le32toh(words[0]) + sum[1];
+            sum[1] += le32toh(words[1]) + sum[0];
+        }
+        write_word(scene.bytes + 24, sum[0]);
+        write_word(scene.bytes + 28, sum[1]);
+        assert_int_equal(open_damaged(&scene, scene.len), -1);
+    }
+    scene_remove(&scene);
+}
+
+/* An empty database, and a log that has no more than a header: nothing was ever
+ * acknowledged. */
+static void test_log_empty(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, true, "syncd.db-wal");
+    test_file_write(test_path(&scene.whole, "syncd.db"), "", 0);
+    assert_int_equal(open_damaged(&scene, 32), 0);
+    assert_int_equal(open_damaged(&scene, 31), 0);
+    assert_int_equal(open_damaged(&scene, 33), -1);
+    scene_remove(&scene);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -285,6 +330,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_log_cut_off),
         cmocka_unit_test(test_torn),
         cmocka_unit_test(test_database_gone),
+        cmocka_unit_test(test_log_header),
+        cmocka_unit_test(test_log_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 #include "tests/store/fixture.h"
 
+#include "daemon/store/page_sum.h"
 #include "proto/memory.h"
 
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -238,4 +240,79 @@ void assert_loads_on(struct ram_disk *disk, const struct test_dir *dir,
     struct store_error error;
     bool could_load = try_load_on(disk, dir, &loaded, &error);
     assert_same(could_load, &loaded, &error, model);
+}
+
+/* ---- SQL past the store ---- */
+
+static void must_exec(sqlite3 *db, const char *sql)
+{
+    char *why = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, why);
+    }
+}
+
+void run_sql(const struct test_dir *dir, bool summed, const char *sql)
+{
+    struct page_sum *vfs = summed ? page_sum_new(NULL) : NULL;
+    sqlite3 *db = NULL;
+    int spare = PAGE_SUM_BYTES;
+    assert_int_equal(sqlite3_open_v2(test_path(dir, "syncd.db"), &db,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                     summed ? page_sum_name(vfs) : NULL),
+                     SQLITE_OK);
+    if (summed) {
+        assert_int_equal(sqlite3_file_control(
+                             db, "main", SQLITE_FCNTL_RESERVE_BYTES, &spare),
+                         SQLITE_OK);
+        must_exec(db, "PRAGMA page_size=8192; PRAGMA locking_mode=EXCLUSIVE");
+    }
+    must_exec(db, sql);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    page_sum_free(vfs);
+}
+
+static char *read_text(const char *path)
+{
+    size_t len = 0;
+    char *bytes = test_file_read(path, &len);
+    assert_non_null(bytes);
+    char *text = mem_strndup(bytes, len);
+    mem_free(bytes);
+    return text;
+}
+
+/* version_1.sql lies beside the tests, where they run. */
+void make_version_1(const struct test_dir *dir)
+{
+    char *sql = read_text("version_1.sql");
+    run_sql(dir, false, sql);
+    mem_free(sql);
+}
+
+struct row_queue test_queue(void)
+{
+    struct row_queue queue;
+    memcpy(&queue, kind_row(ROW_queue)->absent, sizeof(queue));
+    queue.id = 3;
+    queue.name = SLICE("mail");
+    return queue;
+}
+
+void version_1_model(struct model *model)
+{
+    struct row_queue queue = test_queue();
+    struct row_job job;
+    model_init(model);
+    queue.capacity = 10000;
+    queue.backoff_factor = 2;
+    model_put(model, ROW_queue, &queue);
+    memcpy(&job, kind_row(ROW_job)->absent, sizeof(job));
+    job.id = 17;
+    job.queue = 3;
+    job.put_at_us = INT64_C(1700000000000000);
+    job.body = SLICE("{\"to\":\"ada@example.org\"}");
+    job.priority = -1.5;
+    job.key = SLICE("");
+    model_put(model, ROW_job, &job);
 }

@@ -70,4 +70,15 @@ bool try_load_on(struct ram_disk *disk, const struct test_dir *dir,
 void assert_loads_on(struct ram_disk *disk, const struct test_dir *dir,
                      const struct model *model);
 
+/* Runs `sql` on dir/syncd.db as any program would, or with sums. */
+void run_sql(const struct test_dir *dir, bool summed, const char *sql);
+
+/* A row like any other. */
+struct row_queue test_queue(void);
+
+/* A file of version 1 as it was first made, without sums on its pages, and what
+ * is in it. */
+void make_version_1(const struct test_dir *dir);
+void version_1_model(struct model *model);
+
 #endif
