@@ -133,7 +133,8 @@ int call_write_json(struct call *call, struct slice json, int depth,
     return SYNCD_OK;
 }
 
-int call_run(struct call *call, struct syncd *s, double timeout)
+/* Closes the parameters; refused if that is no timeout. */
+static int close_params(struct call *call, double timeout)
 {
     int status = call_check_timeout(timeout);
     if (status != SYNCD_OK) {
@@ -145,6 +146,30 @@ int call_run(struct call *call, struct syncd *s, double timeout)
         call->timeout_us = (int64_t)ceil(timeout * 1e6);
         call->waits = call->waits && call->timeout_us > 0;
     }
+    return SYNCD_OK;
+}
+
+int call_run(struct call *call, struct syncd *s, double timeout)
+{
+    int status = close_params(call, timeout);
+    if (status != SYNCD_OK) {
+        return status;
+    }
     session_run(s, call);
+    return fault_tell(&call->fault);
+}
+
+int call_begin(struct call *call, struct syncd *s, double timeout)
+{
+    int status = close_params(call, timeout);
+    if (status != SYNCD_OK) {
+        return status;
+    }
+    return session_start(s, call) ? SYNCD_OK : fault_tell(&call->fault);
+}
+
+int call_end(struct call *call, struct syncd *s)
+{
+    session_await(s, call);
     return fault_tell(&call->fault);
 }

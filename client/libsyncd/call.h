@@ -2,8 +2,9 @@
  * A call: one request, from its first byte to its answer.
  *
  * It lives on the stack of the thread that makes it, which writes its
- * parameters, gives it to the session, and sleeps until it has ended. While it
- * is with the session the keeper sends it, maybe more than once, and ends it.
+ * parameters, gives it to the session, and sleeps until it has ended (on the
+ * heap if the thread does something else meanwhile). While it is with the
+ * session the keeper sends it, maybe more than once, and ends it.
  *
  *   1 The line is complete before it is with the session, and its id is never
  *     used again in the life of the session.
@@ -63,6 +64,10 @@ void call_write_tail(struct call *call, int64_t now_us);
  * SYNCD_OK it is in call->result; else the thread's last error is set.
  */
 int call_run(struct call *call, struct syncd *s, double timeout);
+
+/* The two halves of it: a call that was begun is ended before its end. */
+int call_begin(struct call *call, struct syncd *s, double timeout);
+int call_end(struct call *call, struct syncd *s);
 
 /* The library's own requests: session.cancel of a call, and server.info, as a
  * question whether the daemon answers anything at all. */

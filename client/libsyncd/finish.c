@@ -4,10 +4,34 @@
 #include "client/libsyncd/jobs.h"
 #include "client/libsyncd/syncd.h"
 
-static void write_lease(struct out *out, const struct syncd_job *job)
+void jobs_write_lease(struct out *out, const struct syncd_job *job)
 {
     WRITE(out, integer, "id", (int64_t)job->id);
     WRITE(out, integer, "token", (int64_t)job->token);
+}
+
+int jobs_write_finished(struct call *call, struct syncd_job *const *jobs,
+                        const char *const *results, size_t count, int depth)
+{
+    int status = SYNCD_OK;
+    struct out *line = &call->line;
+    write_key(line, SLICE("jobs"));
+    write_begin_array(line);
+    for (size_t i = 0; status == SYNCD_OK && i < count; i++) {
+        if (jobs[i] == NULL) {
+            continue;
+        }
+        write_begin_object(line);
+        jobs_write_lease(line, jobs[i]);
+        if (results != NULL && results[i] != NULL) {
+            write_key(line, SLICE("result"));
+            status = call_write_json(call, slice_of(results[i]), depth + 2,
+                                     "result");
+        }
+        write_end_object(line);
+    }
+    write_end_array(line);
+    return status;
 }
 
 /* A method on one leased job, with one more member of JSON, if any. */
@@ -16,7 +40,7 @@ static int run_on_job(struct syncd *s, struct call *call,
                       const char *json)
 {
     int status = SYNCD_OK;
-    write_lease(&call->line, job);
+    jobs_write_lease(&call->line, job);
     if (json != NULL) {
         write_key(&call->line, slice_of(name));
         status = call_write_json(call, slice_of(json), 2, name);
@@ -78,10 +102,10 @@ int syncd_fail_as(struct syncd *s, const struct syncd_job *job,
     return status;
 }
 
-/* How many ids the reply calls stale. */
-static int count_stale(const struct call *call, size_t *stale)
+int jobs_count_stale(const struct call *call, struct slice outcome,
+                     size_t *stale)
 {
-    struct slice list = jobs_member(call, "stale");
+    struct slice list = jobs_member_of(outcome, "stale");
     struct scan_members members = scan_members(list, REPLY_DEPTH);
     size_t count = 0;
     if (members.close != ']') {
@@ -96,31 +120,57 @@ static int count_stale(const struct call *call, size_t *stale)
     return SYNCD_OK;
 }
 
-int syncd_done_many(struct syncd *s, struct syncd_job *const *jobs,
-                    size_t count, size_t *stale)
+bool jobs_are_any(struct syncd_job *const *jobs, size_t count)
 {
-    if (count == 0) {
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i] != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A method on many leased jobs, each for itself. */
+static int run_on_jobs(struct syncd *s, struct slice method,
+                       struct syncd_job *const *jobs,
+                       const char *const *results, size_t count, size_t *stale)
+{
+    if (!jobs_are_any(jobs, count)) {
         if (stale != NULL) {
             *stale = 0;
         }
         return SYNCD_OK;
     }
     struct call call;
-    call_init(&call, SLICE("queue.done"));
-    write_key(&call.line, SLICE("jobs"));
-    write_begin_array(&call.line);
-    for (size_t i = 0; i < count; i++) {
-        write_begin_object(&call.line);
-        write_lease(&call.line, jobs[i]);
-        write_end_object(&call.line);
-    }
-    write_end_array(&call.line);
-    int status = call_run(&call, s, SYNCD_FOREVER);
+    call_init(&call, method);
+    int status = jobs_write_finished(&call, jobs, results, count, 2);
     if (status == SYNCD_OK) {
-        status = count_stale(&call, stale);
+        status = call_run(&call, s, SYNCD_FOREVER);
+    }
+    if (status == SYNCD_OK) {
+        struct slice outcome = {call.result, call.result_len};
+        status = jobs_count_stale(&call, outcome, stale);
     }
     call_fini(&call);
     return status;
+}
+
+int syncd_done_many(struct syncd *s, struct syncd_job *const *jobs,
+                    size_t count, size_t *stale)
+{
+    return run_on_jobs(s, SLICE("queue.done"), jobs, NULL, count, stale);
+}
+
+int syncd_done_results(struct syncd *s, struct syncd_job *const *jobs,
+                       const char *const *results, size_t count, size_t *stale)
+{
+    return run_on_jobs(s, SLICE("queue.done"), jobs, results, count, stale);
+}
+
+int syncd_extend_many(struct syncd *s, struct syncd_job *const *jobs,
+                      size_t count, size_t *stale)
+{
+    return run_on_jobs(s, SLICE("queue.extend"), jobs, NULL, count, stale);
 }
 
 int syncd_join(struct syncd *s, const char *queue, double timeout,

@@ -58,7 +58,7 @@ int jobs_run_whole(struct call *call, struct syncd *s, double timeout)
                : status;
 }
 
-static struct slice member_of(struct slice object, const char *name)
+struct slice jobs_member_of(struct slice object, const char *name)
 {
     struct scan_members members = scan_members(object, REPLY_DEPTH);
     struct slice value = {0};
@@ -73,7 +73,7 @@ static struct slice member_of(struct slice object, const char *name)
 struct slice jobs_member(const struct call *call, const char *name)
 {
     struct slice result = {call->result, call->result_len};
-    struct slice value = member_of(result, name);
+    struct slice value = jobs_member_of(result, name);
     return value.at != NULL ? value : SLICE("null");
 }
 

@@ -6,6 +6,7 @@
 #define SYNCD_LIBSYNCD_JOBS_H
 
 #include "client/libsyncd/call.h"
+#include "client/libsyncd/syncd.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -33,8 +34,11 @@ int jobs_run_whole(struct call *call, struct syncd *s, double timeout);
 /* The text of a JSON string; given. */
 char *jobs_copy_text(struct slice string);
 
-/* A member of the result; absent if there is none of that name. */
+/* A member of the result; `null` if there is none of that name. */
 struct slice jobs_member(const struct call *call, const char *name);
+
+/* A member of an object inside of it; absent if there is none. */
+struct slice jobs_member_of(struct slice object, const char *name);
 
 /* Is it a natural number, and which? */
 bool jobs_natural(struct slice value, uint64_t *number);
@@ -42,6 +46,21 @@ bool jobs_natural(struct slice value, uint64_t *number);
 /* A member that is one. */
 int jobs_read_integer(const struct call *call, const char *name,
                       uint64_t *value);
+
+/* Members "id" and "token". */
+void jobs_write_lease(struct out *out, const struct syncd_job *job);
+
+/* A member "jobs" of those that are not NULL, with their results, if any;
+ * `depth`: of brackets around it. */
+int jobs_write_finished(struct call *call, struct syncd_job *const *jobs,
+                        const char *const *results, size_t count, int depth);
+
+/* Is one of them not NULL? */
+bool jobs_are_any(struct syncd_job *const *jobs, size_t count);
+
+/* How many ids this part of the result calls stale. */
+int jobs_count_stale(const struct call *call, struct slice outcome,
+                     size_t *stale);
 
 /* The result is not what that method returns: told as SYNCD_E_PROTOCOL. */
 int jobs_no_sense(const struct call *call);

@@ -62,8 +62,10 @@ static void give(struct call *call, char **result)
     }
 }
 
-int syncd_call_timeout(struct syncd *s, const char *method, const char *params,
-                       double timeout, char **result)
+/* A new call of it; *timeout is that of the parameters if they have one.
+ * call_fini it if that is SYNCD_OK. */
+static int begin_method(struct call *call, const char *method,
+                        const char *params, double *timeout)
 {
     struct slice name = slice_of(method);
     struct slice given = params != NULL ? slice_of(params) : SLICE("{}");
@@ -71,12 +73,21 @@ int syncd_call_timeout(struct syncd *s, const char *method, const char *params,
         return fault_say(SYNCD_E_ARGUMENT, "the method's name is missing");
     }
     int status = check_params(given);
+    if (status == SYNCD_OK) {
+        call_init(call, name);
+        write_members(call, given, timeout);
+    }
+    return status;
+}
+
+int syncd_call_timeout(struct syncd *s, const char *method, const char *params,
+                       double timeout, char **result)
+{
+    struct call call;
+    int status = begin_method(&call, method, params, &timeout);
     if (status != SYNCD_OK) {
         return status;
     }
-    struct call call;
-    call_init(&call, name);
-    write_members(&call, given, &timeout);
     status = call_run(&call, s, timeout);
     if (status == SYNCD_OK) {
         give(&call, result);
@@ -89,4 +100,46 @@ int syncd_call(struct syncd *s, const char *method, const char *params,
                char **result)
 {
     return syncd_call_timeout(s, method, params, SYNCD_FOREVER, result);
+}
+
+struct syncd_pending {
+    struct syncd *s;
+    struct call call;
+};
+
+int syncd_call_begin(struct syncd *s, const char *method, const char *params,
+                     struct syncd_pending **pending)
+{
+    double timeout = SYNCD_FOREVER;
+    struct syncd_pending *new = mem_zalloc(sizeof(*new));
+    new->s = s;
+    int status = begin_method(&new->call, method, params, &timeout);
+    if (status != SYNCD_OK) {
+        mem_free(new);
+        return status;
+    }
+    status = call_begin(&new->call, s, timeout);
+    if (status != SYNCD_OK) {
+        call_fini(&new->call);
+        mem_free(new);
+        return status;
+    }
+    *pending = new;
+    return SYNCD_OK;
+}
+
+bool syncd_call_ended(const struct syncd_pending *pending)
+{
+    return session_has_ended(pending->s, &pending->call);
+}
+
+int syncd_call_end(struct syncd_pending *pending, char **result)
+{
+    int status = call_end(&pending->call, pending->s);
+    if (status == SYNCD_OK) {
+        give(&pending->call, result);
+    }
+    call_fini(&pending->call);
+    mem_free(pending);
+    return status;
 }

@@ -83,10 +83,9 @@ static void write_names(struct out *out, const char *key,
     write_end_array(out);
 }
 
-static void write_holds(struct out *out, const struct syncd_terms *terms)
+/* What all jobs of one message share. */
+static void write_batch(struct out *out, const struct syncd_terms *terms)
 {
-    write_names(out, "after", terms->after, terms->after_count);
-    write_names(out, "limits", terms->limits, terms->limits_count);
     if (terms->batch != NULL) {
         WRITE(out, string, "batch", slice_of(terms->batch));
         WRITE(out, string, "stage", slice_of(terms->stage));
@@ -120,6 +119,8 @@ static void write_terms(struct out *out, const struct syncd_terms *terms)
     if (terms->max_attempts >= 0) {
         WRITE(out, integer, "max_attempts", terms->max_attempts);
     }
+    write_names(out, "after", terms->after, terms->after_count);
+    write_names(out, "limits", terms->limits, terms->limits_count);
 }
 
 /* The queue and the terms, in a new call. */
@@ -135,7 +136,7 @@ static int begin_put(struct call *call, const char *queue,
     }
     if (status == SYNCD_OK && terms != NULL) {
         write_terms(&call->line, terms);
-        write_holds(&call->line, terms);
+        write_batch(&call->line, terms);
     }
     return status;
 }
@@ -229,6 +230,82 @@ int syncd_put_many(struct syncd *s, const char *queue,
     int status = begin_put(&call, queue, terms);
     if (status == SYNCD_OK) {
         status = write_bodies(&call, bodies, count);
+    }
+    if (status == SYNCD_OK) {
+        status = run_put(&call, s, timeout);
+    }
+    if (status == SYNCD_OK) {
+        status = read_ids(&call, count, ids);
+    }
+    call_fini(&call);
+    return status;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_batch(const struct syncd_terms *a, const struct syncd_terms *b)
+{
+    return same_text(a->batch, b->batch) && same_text(a->stage, b->stage) &&
+           a->from_id == b->from_id && a->from_token == b->from_token;
+}
+
+/* One of `jobs`: {"body": ..., its terms}. */
+static int write_job(struct call *call, const struct syncd_new_job *job,
+                     const struct syncd_terms *terms, size_t number)
+{
+    char what[48];
+    (void)snprintf(what, sizeof(what), "body of job number %zu", number);
+    int status = check_terms(terms);
+    if (status == SYNCD_OK) {
+        status = check_holds(terms);
+    }
+    if (status == SYNCD_OK) {
+        write_begin_object(&call->line);
+        write_terms(&call->line, terms);
+        write_key(&call->line, SLICE("body"));
+        status = call_write_json(
+            call, (struct slice){job->body.at, job->body.len}, 4, what);
+        write_end_object(&call->line);
+    }
+    return status;
+}
+
+static int write_jobs(struct call *call, const struct syncd_new_job *jobs,
+                      size_t count)
+{
+    static const struct syncd_terms none = {
+        .lease = -1, .keep_done = -1, .max_attempts = -1};
+    const struct syncd_terms *first = jobs[0].terms ? jobs[0].terms : &none;
+    int status = SYNCD_OK;
+    write_batch(&call->line, first);
+    write_key(&call->line, SLICE("jobs"));
+    write_begin_array(&call->line);
+    for (size_t i = 0; status == SYNCD_OK && i < count; i++) {
+        const struct syncd_terms *terms = jobs[i].terms ? jobs[i].terms : &none;
+        status = same_batch(terms, first)
+                     ? write_job(call, &jobs[i], terms, i + 1)
+                     : fault_say(SYNCD_E_ARGUMENT,
+                                 "jobs put together are of one batch and "
+                                 "stage, and from one job");
+    }
+    write_end_array(&call->line);
+    return status;
+}
+
+int syncd_put_jobs(struct syncd *s, const char *queue,
+                   const struct syncd_new_job *jobs, size_t count,
+                   double timeout, uint64_t *ids)
+{
+    if (count == 0) {
+        return SYNCD_OK;
+    }
+    struct call call;
+    int status = jobs_begin(&call, SLICE("queue.put"), queue);
+    if (status == SYNCD_OK) {
+        status = write_jobs(&call, jobs, count);
     }
     if (status == SYNCD_OK) {
         status = run_put(&call, s, timeout);

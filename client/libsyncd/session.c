@@ -287,10 +287,11 @@ static bool admit(struct syncd *s, struct call *call)
     return true;
 }
 
-void session_run(struct syncd *s, struct call *call)
+bool session_start(struct syncd *s, struct call *call)
 {
     (void)pthread_mutex_lock(&s->lock);
-    if (admit(s, call)) {
+    bool admitted = admit(s, call);
+    if (admitted) {
         link_add(s, call);
         if (s->state == STATE_IDLE) {
             keeper_begin(s, s->connect_timeout);
@@ -299,11 +300,33 @@ void session_run(struct syncd *s, struct call *call)
         if (s->state == STATE_UP && s->unsent != NULL) {
             keeper_wake(s);
         }
-        while (!call->ended) {
-            (void)pthread_cond_wait(&call->wake, &s->lock);
-        }
     }
     (void)pthread_mutex_unlock(&s->lock);
+    return admitted;
+}
+
+void session_await(struct syncd *s, struct call *call)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    while (!call->ended) {
+        (void)pthread_cond_wait(&call->wake, &s->lock);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+bool session_has_ended(struct syncd *s, const struct call *call)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool ended = call->ended;
+    (void)pthread_mutex_unlock(&s->lock);
+    return ended;
+}
+
+void session_run(struct syncd *s, struct call *call)
+{
+    if (session_start(s, call)) {
+        session_await(s, call);
+    }
 }
 
 void session_cancel_calls(struct syncd *s)

@@ -101,6 +101,11 @@ static inline int64_t monotonic_us(void)
 /* Gives a call to the session and waits until it has ended. */
 void session_run(struct syncd *s, struct call *call);
 
+/* The two halves of it. False: it was not taken, and has its fault. */
+bool session_start(struct syncd *s, struct call *call);
+void session_await(struct syncd *s, struct call *call);
+bool session_has_ended(struct syncd *s, const struct call *call);
+
 /* Under the lock: ends every call that may wait, here or at the daemon. */
 void session_cancel_calls(struct syncd *s);
 

@@ -132,6 +132,22 @@ int syncd_call_timeout(struct syncd *s, const char *method, const char *params,
                        double timeout, char **result);
 
 /*
+ * Any method, without waiting for its answer: what one thread begins, one after
+ * the other, is carried out in that order, and needs no round trip each. Every
+ * *pending is ended by syncd_call_end exactly once, by whichever thread, and
+ * before syncd_close. An error here: nothing was sent.
+ */
+struct syncd_pending;
+int syncd_call_begin(struct syncd *s, const char *method, const char *params,
+                     struct syncd_pending **pending);
+
+/* Is its answer there? Then syncd_call_end does not wait. */
+bool syncd_call_ended(const struct syncd_pending *pending);
+
+/* Waits for the answer and returns as syncd_call does; frees `pending`. */
+int syncd_call_end(struct syncd_pending *pending, char **result);
+
+/*
  * Ends the calls that wait, under way in other threads, with SYNCD_E_REPLY and
  * the code of `cancelled`, and later ones that could wait (by their method, and
  * with a timeout other than 0) at once, until syncd_uninterrupt. Calls that do
@@ -206,6 +222,19 @@ int syncd_put_many(struct syncd *s, const char *queue,
                    const struct syncd_terms *terms, double timeout,
                    uint64_t *ids);
 
+/* A job to be put, on terms of its own; `terms` NULL: none. */
+struct syncd_new_job {
+    struct syncd_text body;
+    const struct syncd_terms *terms;
+};
+
+/* The same for jobs that differ in more than their bodies: with keys, too, and
+ * then the id is that of the job which bears the key already, if one does. What
+ * they belong to (batch, stage, from_id, from_token) is the same for all. */
+int syncd_put_jobs(struct syncd *s, const char *queue,
+                   const struct syncd_new_job *jobs, size_t count,
+                   double timeout, uint64_t *ids);
+
 struct syncd_job {
     uint64_t id;
     uint64_t token;
@@ -233,15 +262,51 @@ int syncd_get_many(struct syncd *s, const char *queue, size_t max,
 void syncd_job_free(struct syncd_job *job); /* NULL is fine */
 void syncd_jobs_free(struct syncd_job **jobs, size_t count);
 
+/*
+ * Finishes *job, with `result` (JSON or NULL) as syncd_done does, and takes the
+ * next one, all in one message: half the round trips of a loop of syncd_get and
+ * syncd_done. With *job NULL, as at first, it only takes one.
+ *
+ *     struct syncd_job *job = NULL;
+ *     while (syncd_next(s, "mail", SYNCD_FOREVER, &job, NULL, NULL) ==
+ *            SYNCD_OK) {
+ *         if (send_mail(job->body, job->body_len) != 0) {
+ *             syncd_fail(s, job, "\"smtp refused\"");
+ *             syncd_job_free(job);
+ *             job = NULL;
+ *         }
+ *     }
+ *
+ * Returns what syncd_get would. Once it is finished (on disk, when this
+ * returns), *job is freed and is the next one, or NULL if there is none:
+ * SYNCD_TIMEOUT, SYNCD_CLOSED, or an error such as `cancelled`. If *job is not
+ * NULL after an error it was not finished; after SYNCD_E_LOST nobody knows, and
+ * it is ours no more. *stale (may be NULL): it was not ours any more.
+ */
+int syncd_next(struct syncd *s, const char *queue, double timeout,
+               struct syncd_job **job, const char *result, bool *stale);
+
+/* The same with many: finishes those of the `*count` jobs that are not NULL
+ * (whoever gives one back or frees it sets it so), and takes up to `max`. *jobs
+ * is freed as by syncd_jobs_free, and is the next ones, or NULL, and *count 0.
+ * *stale (may be NULL): how many were not ours any more. */
+int syncd_next_many(struct syncd *s, const char *queue, size_t max,
+                    double timeout, struct syncd_job ***jobs, size_t *count,
+                    size_t *stale);
+
 /* Finishes it; `result` is JSON or NULL. SYNCD_E_REPLY `stale_token`: it is not
  * ours any more. */
 int syncd_done(struct syncd *s, const struct syncd_job *job,
                const char *result);
 
-/* Finishes many in one message; *stale (may be NULL): how many were not ours
- * any more. */
+/* Finishes many in one message, each for itself; those that are NULL are left
+ * out. *stale (may be NULL): how many were not ours any more. */
 int syncd_done_many(struct syncd *s, struct syncd_job *const *jobs,
                     size_t count, size_t *stale);
+
+/* The same with results: JSON, or NULL, of each. */
+int syncd_done_results(struct syncd *s, struct syncd_job *const *jobs,
+                       const char *const *results, size_t count, size_t *stale);
 
 /* Another try after the backoff; `error` is JSON or NULL. */
 int syncd_fail(struct syncd *s, const struct syncd_job *job, const char *error);
@@ -261,6 +326,10 @@ int syncd_fail_as(struct syncd *s, const struct syncd_job *job,
 /* Its lease begins anew; `progress` is JSON or NULL. */
 int syncd_extend(struct syncd *s, const struct syncd_job *job,
                  const char *progress);
+
+/* The leases of many begin anew; as syncd_done_many. */
+int syncd_extend_many(struct syncd *s, struct syncd_job *const *jobs,
+                      size_t count, size_t *stale);
 
 /* Waits until every job is finished; *dead (may be NULL): how many are dead. */
 int syncd_join(struct syncd *s, const char *queue, double timeout,

@@ -174,6 +174,17 @@ static void get_and_finish(struct syncd *s)
     }
 }
 
+static void finish_and_get(struct syncd *s)
+{
+    struct syncd_job *job = NULL;
+    bool stale = false;
+    for (int i = 0; i < 2; i++) {
+        int status = syncd_next(s, "q", 1, &job, "1", &stale);
+        CHECK(status != SYNCD_OK || job != NULL);
+    }
+    syncd_job_free(job);
+}
+
 static void use(struct syncd *s)
 {
     struct syncd_text bodies[2] = {{"1", 1}, {"\"two\"", 5}};
@@ -195,6 +206,7 @@ static void use(struct syncd *s)
         CHECK(syncd_is_json(text, strlen(text)));
         free(text);
     }
+    finish_and_get(s);
     CHECK(syncd_error_text() != NULL && syncd_error_data() != NULL);
 }
 
