@@ -140,9 +140,9 @@ void world_crash(struct world *world, int64_t back_us);
 void world_restart(struct world *world);
 
 /*
- * If nothing is on its way to the disk: would an engine loaded from the disk
- * have the state that this one has? A fault if not. False: not a quiet moment.
- * Not compared while the clock shows less than the disk.
+ * If nothing is on its way to the disk: would an engine loaded from the disk at
+ * this one's time have the state that this one has? A fault if not. False: not
+ * a quiet moment.
  */
 bool world_check_reload(struct world *world);
 
