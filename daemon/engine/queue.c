@@ -347,10 +347,22 @@ static bool first_wants_more(const struct queue *queue)
     return waiter != NULL && waiter->links_count > 1;
 }
 
+/* Has a batch changed, so that a stage may pass before anybody else is served?
+ */
+static bool batches_wait(const struct engine *engine)
+{
+    return !TAILQ_EMPTY(&engine->batches_touched);
+}
+
 static void settle(struct engine *engine, struct queue *queue)
 {
-    while (put_admit(engine, queue) ||
-           (!first_wants_more(queue) && get_serve(engine, queue))) {
+    while (!batches_wait(engine) &&
+           (put_admit(engine, queue) ||
+            (!first_wants_more(queue) && get_serve(engine, queue)))) {
+    }
+    if (batches_wait(engine)) {
+        queue_touch(engine, queue);
+        return;
     }
     if (first_wants_more(queue) && queue_next(engine, queue) != NULL) {
         if (!queue->contested) {
@@ -435,13 +447,14 @@ void queues_settle(struct engine *engine)
         batches_settle(engine);
         sweeps_step(engine); /* before anybody is served: what a stage releases
                                 is there all at once */
-        while ((queue = TAILQ_FIRST(&engine->touched)) != NULL) {
+        while (!batches_wait(engine) &&
+               (queue = TAILQ_FIRST(&engine->touched)) != NULL) {
             TAILQ_REMOVE(&engine->touched, queue, of_touched);
             queue->touched = false;
             settle(engine, queue);
         }
-    } while (serve_contested(engine) || touch_memory_line(engine) ||
-             !TAILQ_EMPTY(&engine->batches_touched));
+    } while (batches_wait(engine) || serve_contested(engine) ||
+             touch_memory_line(engine));
 }
 
 void queue_timer(struct engine *engine, struct queue *queue)
