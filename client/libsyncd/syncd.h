@@ -478,7 +478,7 @@ int syncd_event_wait(struct syncd *s, const char *event, double timeout);
  * does a restart of the daemon: all who wait, and all who come, until it is
  * reset, get SYNCD_BROKEN. syncd_error_reason() tells why: "timeout" (this
  * one's own or another's), "cancelled", "a party is gone", "aborted", "reset",
- * "restart".
+ * "restart", "forbidden" (to one of them, by a new configuration).
  */
 struct syncd_round {
     uint64_t index;      /* the order of arrival, from 0 */

@@ -42,6 +42,7 @@ static const char *explain(const char *reason)
         {"aborted", "it was aborted"},
         {"reset", "it was reset while this one waited"},
         {"restart", "the daemon was restarted while it was in use or broken"},
+        {"forbidden", "a party may not wait at it any more"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strcmp(reason, rows[i].reason) == 0) {

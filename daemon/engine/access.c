@@ -20,14 +20,14 @@ enum kind kind_of_method(enum method method)
     const char *name = method_row(method)->name;
     const char *dot = strchr(name, '.');
     CHECK(dot != NULL);
-    size_t len = (size_t)(dot - name);
-    if (len == 3 && memcmp(name, "job", len) == 0) {
+    struct slice noun = {name, (size_t)(dot - name)};
+    if (slice_equal(noun, SLICE("job"))) {
         return KIND_queue;
     }
     enum kind kind = 0;
-    while (kind < KINDS && (strlen(kind_names[kind]) != len ||
-                            memcmp(kind_names[kind], name, len) != 0)) {
+    while (!slice_equal(noun, slice_of(kind_names[kind]))) {
         kind++;
+        CHECK(kind < KINDS);
     }
     return kind;
 }
@@ -200,7 +200,6 @@ bool access_permits(const struct access *access, const struct request *request,
                               .permitted = true,
                               .about = kind_of_method(request->method),
                               .roles = roles};
-    CHECK(inquiry.about < KINDS);
     denial->method = request->method;
     ask_names(&inquiry, request);
     if (inquiry.permitted) {
@@ -226,7 +225,8 @@ const char *roles_text(unsigned roles)
 const struct access *access_at_hand(const struct engine *engine)
 {
     const struct access *access = engine->current.session->peer.access;
-    return access == NULL ? &access_nothing : access;
+    CHECK(access != NULL); /* as long as there is a connection */
+    return access;
 }
 
 /* Tells the shell. */
@@ -327,9 +327,8 @@ static const struct named *waits_at(const struct waiter *waiter, size_t i)
     case WAITER_EVENT:
         return &waiter->u.event->named;
     case WAITER_BARRIER:
-        return waiter->u.barrier.round == NULL
-                   ? NULL
-                   : &waiter->u.barrier.round->barrier->named;
+        CHECK(waiter->u.barrier.round != NULL); /* else it is refused by now */
+        return &waiter->u.barrier.round->barrier->named;
     case WAITER_CONDITION:
         return &waiter->u.condition.condition->named;
     case WAITER_BATCH:
@@ -365,9 +364,9 @@ void access_changed(struct engine *engine, uint64_t conn,
     if (session == NULL) {
         return;
     }
+    CHECK(access != NULL);
     session->peer.access = access;
     session_charge(engine, session);
-    access = access == NULL ? &access_nothing : access;
     /* Refusing one may end others: a barrier breaks. So from the start. */
     for (struct waiter *waiter = TAILQ_FIRST(&session->waiters);
          waiter != NULL;) {

@@ -35,8 +35,8 @@ enum kind {
 
 extern const char *const kind_names[KINDS];
 
-/* The kind that a method is about, from its name; KINDS: the daemon or the
- * session. */
+/* The kind that a method is about, from its name; for none that is about the
+ * daemon or the session. */
 enum kind kind_of_method(enum method method);
 
 struct access_rule {

@@ -37,6 +37,15 @@ struct client *clients_named(struct clients *clients, struct slice name)
     return client;
 }
 
+uint32_t clients_pid(const struct clients *clients, const struct client *client)
+{
+    uint32_t pid = 5001;
+    for (size_t i = 0; clients->at[i] != client; i++) {
+        pid++;
+    }
+    return pid;
+}
+
 /* `prefix` and the value behind it. */
 static bool take_value(struct slice word, struct slice prefix,
                        struct slice *value)

@@ -27,6 +27,10 @@ void clients_fini(struct clients *clients);
 struct client *clients_named(struct clients *clients, struct slice name);
 struct client *clients_of_conn(const struct clients *clients, uint64_t conn);
 
+/* The first client is process 5001, and so on. */
+uint32_t clients_pid(const struct clients *clients,
+                     const struct client *client);
+
 /* Who it is from now on: words such as `uid=7` and `allow=worker:queue:*`,
  * until their end. False: there is one that makes no sense. */
 bool client_read_peer(struct client *client, struct words *words);

@@ -51,22 +51,11 @@ static void on_reply(void *arg, uint64_t conn, struct slice line)
 
 /* --- what a client does ------------------------------------------------- */
 
-/* The first client is process 5001, and so on. */
-static uint32_t pid_of(const struct clients *clients,
-                       const struct client *client)
-{
-    uint32_t pid = 5001;
-    for (size_t i = 0; clients->at[i] != client; i++) {
-        pid++;
-    }
-    return pid;
-}
-
 static void connect_client(struct scenario *s, struct client *client)
 {
     struct peer peer = {.uid = client->uid,
                         .gid = client->uid,
-                        .pid = pid_of(&s->clients, client)};
+                        .pid = clients_pid(&s->clients, client)};
     if (client->grants != NULL) {
         peer.access = &client->grants->access;
     }
@@ -82,18 +71,6 @@ static void send_line(struct scenario *s, struct client *client,
         connect_client(s, client);
     }
     world_send(s->world, client->conn, line);
-}
-
-/* Where the last ` => ` is; the end of the text if there is none. */
-static const char *outcome_at(struct slice text)
-{
-    const char *found = text.at + text.len;
-    for (size_t i = 0; i + 4 <= text.len; i++) {
-        if (memcmp(text.at + i, " => ", 4) == 0) {
-            found = text.at + i;
-        }
-    }
-    return found;
 }
 
 /* {"jsonrpc":"2.0","id":ID,"method":METHOD,"params":PARAMS} */
@@ -146,7 +123,7 @@ static bool client_request(struct scenario *s, struct client *client,
         snprintf(number, sizeof number, "%" PRIu64, s->next_id++);
         id = slice_of(number);
     }
-    const char *outcome = outcome_at(text);
+    const char *outcome = words_outcome(text);
     const char *end = text.at + text.len;
     text.len = (size_t)(outcome - text.at);
     if (!send_request(s, client, id, text)) {
@@ -170,6 +147,21 @@ static bool client_connect(struct scenario *s, struct client *client,
     }
     connect_client(s, client);
     return true;
+}
+
+/* The configuration changes: that is what the client may do from now on. */
+static bool client_allow(struct scenario *s, struct client *client,
+                         struct words *words)
+{
+    struct grants *before = client->grants;
+    client->grants = NULL;
+    bool right = client->conn != 0 && client_read_peer(client, words);
+    if (right) {
+        world_allow(s->world, client->conn,
+                    client->grants == NULL ? NULL : &client->grants->access);
+    }
+    grants_free(before);
+    return right || failed(s, "allow takes allow=ROLES:KINDS:NAMES");
 }
 
 static bool expect_of_kind(struct scenario *s, struct client *client,
@@ -213,6 +205,9 @@ static bool client_does(struct scenario *s, struct client *client,
     }
     if (words_take(words, "connect")) {
         return client_connect(s, client, words);
+    }
+    if (words_take(words, "allow")) {
+        return client_allow(s, client, words);
     }
     if (words_take(words, "silent")) {
         return client->inbox_count == 0 ||

@@ -86,3 +86,14 @@ struct slice words_id(struct words *words, char *buffer, size_t size)
     snprintf(buffer, size, "%s%.*s%s", quote, (int)word.len, word.at, quote);
     return slice_of(buffer);
 }
+
+const char *words_outcome(struct slice text)
+{
+    const char *found = text.at + text.len;
+    for (size_t i = 0; i + 4 <= text.len; i++) {
+        if (memcmp(text.at + i, " => ", 4) == 0) {
+            found = text.at + i;
+        }
+    }
+    return found;
+}

@@ -31,4 +31,7 @@ bool words_number(struct slice word, int64_t *number);
 /* "1.5s", "10us" */
 bool words_time(struct slice word, int64_t *us);
 
+/* Where the last ` => ` is; the end of the text if there is none. */
+const char *words_outcome(struct slice text);
+
 #endif

@@ -328,6 +328,16 @@ uint64_t world_connect(struct world *world, struct peer peer)
     return conn;
 }
 
+void world_allow(struct world *world, uint64_t conn,
+                 const struct access *access)
+{
+    struct event event = {.type = EVENT_ACCESS, .conn = conn};
+    event.peer.access = access == NULL ? &access_everything : access;
+    trace(world, "may do", conn, (struct slice){NULL, 0});
+    step(world, &event);
+    settle(world);
+}
+
 void world_disconnect(struct world *world, uint64_t conn)
 {
     struct event event = {.type = EVENT_DISCONNECTED, .conn = conn};

@@ -84,6 +84,11 @@ uint64_t world_work(const struct world *world);
 uint64_t world_connect(struct world *world, struct peer peer);
 void world_disconnect(struct world *world, uint64_t conn);
 
+/* The daemon's configuration has changed what that client may do; NULL:
+ * everything. The one before is not looked at again. */
+void world_allow(struct world *world, uint64_t conn,
+                 const struct access *access);
+
 /* A line from a client; of a batch array, each request by itself. */
 void world_send(struct world *world, uint64_t conn, struct slice line);
 
