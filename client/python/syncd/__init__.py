@@ -4,7 +4,8 @@
 
 and the same program coordinates processes: those that it forks or starts by
 multiprocessing, and, by a name given first, any others of this machine, in any
-language. A daemon, syncd, has to run.
+language. A daemon, syncd, has to run. For `from multiprocessing import Lock,
+Queue` there is syncd.multiprocessing, which has the signatures of that.
 
     lock = Lock("backup")               # whoever says "backup" means this one
     with lock:                          # free when the process ends, however

@@ -71,12 +71,14 @@ class Event(EventSteps):
         """Waits until it is set; False if `timeout` seconds passed first."""
         return self.client.run(self.wait_steps(checked_timeout(timeout)))
 
-    def __repr__(self) -> str:
+    def _state(self) -> str:
         try:
-            state = "set" if self.is_set() else "unset"
+            return "set" if self.is_set() else "unset"
         except Exception:  # a repr must not fail for an absent daemon
-            state = "unreachable"
-        return f"<syncd.Event at {id(self):#x}{self._label()}: {state}>"
+            return "unreachable"
+
+    def __repr__(self) -> str:
+        return f"<syncd.Event at {id(self):#x}{self._label()}: {self._state()}>"
 
     def show(self) -> Dict[str, Any]:
         """set, waiters, waiting."""
