@@ -112,58 +112,57 @@ static void *grown(void *at, size_t *cap, size_t count, size_t size)
     return mem_realloc(at, *cap * size);
 }
 
-/* Fills the row of one object, and says where its `saved` is. */
-static struct saved *fill_row(struct engine *engine,
-                              const struct change *change, void *row)
+struct saved *change_fill_row(struct engine *engine, enum row_kind kind,
+                              void *object, void *row)
 {
-    switch (change->kind) {
+    switch (kind) {
     case ROW_counters:
         *(struct row_counters *)row = counters_row(engine);
         engine->job_ids.cut = engine->job_ids.reserved;
         engine->tokens.cut = engine->tokens.reserved;
         return &engine->counters_saved;
     case ROW_queue: {
-        struct queue *queue = change->object;
+        struct queue *queue = object;
         *(struct row_queue *)row = queue_row(engine, queue);
         return &queue->saved;
     }
     case ROW_session: {
-        struct session *session = change->object;
+        struct session *session = object;
         *(struct row_session *)row = session_row(session);
         return &session->saved;
     }
     case ROW_job: {
-        struct job *job = change->object;
+        struct job *job = object;
         *(struct row_job *)row = job_row(engine, job);
         return &job->saved;
     }
     case ROW_outcome: {
-        struct outcome *outcome = change->object;
+        struct outcome *outcome = object;
         *(struct row_outcome *)row = outcome_row(outcome);
         return &outcome->saved;
     }
     case ROW_semaphore: {
-        struct semaphore *semaphore = change->object;
+        struct semaphore *semaphore = object;
         *(struct row_semaphore *)row = semaphore_row(engine, semaphore);
         return &semaphore->saved;
     }
     case ROW_event: {
-        struct event_object *event = change->object;
+        struct event_object *event = object;
         *(struct row_event *)row = event_row(engine, event);
         return &event->saved;
     }
     case ROW_barrier: {
-        struct barrier *barrier = change->object;
+        struct barrier *barrier = object;
         *(struct row_barrier *)row = barrier_row(engine, barrier);
         return &barrier->saved;
     }
     case ROW_hold: {
-        struct hold *hold = change->object;
+        struct hold *hold = object;
         *(struct row_hold *)row = hold_row(hold);
         return &hold->saved;
     }
     case ROW_batch: {
-        struct batch_object *batch = change->object;
+        struct batch_object *batch = object;
         *(struct row_batch *)row = batch_row(engine, batch);
         return &batch->saved;
     }
@@ -195,7 +194,8 @@ static void add_row(struct engine *engine, const struct change *change)
     buffer->rows =
         grown(buffer->rows, &buffer->rows_cap, into->rows_count, kind->size);
     char *row = (char *)buffer->rows + into->rows_count++ * kind->size;
-    struct saved *saved = fill_row(engine, change, row);
+    struct saved *saved =
+        change_fill_row(engine, change->kind, change->object, row);
     saved->dirty = 0;
     saved->on_disk = true;
     saved->cut = (uint16_t)engine->changes.batch.number;

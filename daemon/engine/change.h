@@ -54,6 +54,10 @@ struct changes {
 void changes_init(struct changes *changes);
 void changes_fini(struct changes *changes);
 
+/* Fills the row of an object as it is now; where its `saved` is. */
+struct saved *change_fill_row(struct engine *engine, enum row_kind kind,
+                              void *object, void *row);
+
 /* The row of `object` is new or changed. */
 void change_mark(struct engine *engine, enum row_kind kind, void *object,
                  struct saved *saved);
