@@ -83,7 +83,11 @@
 /* The longest grace of a session, seconds. */
 #define GRACE_SECONDS_MAX 86400
 
-/* Jobs that one slice of a purge, delete or retry touches. */
+/* Jobs in one answer of a get, whatever its `max`. */
+#define GET_JOBS_MAX 1000
+
+/* Jobs that are dealt with in one go where there may be very many: purged,
+ * retried, released, given back, due. Some milliseconds. */
 #define SLICE_JOBS 4096
 
 #endif

@@ -52,16 +52,36 @@ void after_end(struct engine *engine, struct job *job)
     extra->after_count = 0;
 }
 
-void after_event_set(struct engine *engine, struct event_object *event)
+static void release(struct engine *engine, struct after *after)
 {
-    struct after *after;
-    while ((after = TAILQ_FIRST(&event->jobs)) != NULL) {
-        struct job *job = after->job;
-        TAILQ_REMOVE(&event->jobs, after, of_event);
-        event->jobs_count--;
-        after->event = NULL;
-        job->extra->after_left--;
-        job_unheld(engine, job);
+    struct event_object *event = after->event;
+    struct job *job = after->job;
+    TAILQ_REMOVE(&event->jobs, after, of_event);
+    event->jobs_count--;
+    after->event = NULL;
+    job->extra->after_left--;
+    job_unheld(engine, job);
+}
+
+bool after_release_one(struct engine *engine, struct event_object *event)
+{
+    struct after *after = TAILQ_FIRST(&event->jobs);
+    if (after == NULL) {
+        return false;
+    }
+    release(engine, after);
+    return true;
+}
+
+void after_catch_up(struct engine *engine, struct job *job)
+{
+    struct job_extra *extra = job->extra;
+    for (size_t i = 0; job_is_held_by_events(job) && i < extra->after_count;
+         i++) {
+        struct after *after = &extra->after[i];
+        if (after->event != NULL && after->event->set) {
+            release(engine, after);
+        }
     }
 }
 
@@ -76,7 +96,7 @@ struct slice after_text(const struct job *job)
     out_init(&out);
     for (size_t i = 0; i < job->extra->after_count; i++) {
         const struct event_object *event = job->extra->after[i].event;
-        if (event != NULL) {
+        if (event != NULL && !event->set) {
             if (out.len > 0) {
                 out_byte(&out, '\n');
             }

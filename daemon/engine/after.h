@@ -29,8 +29,12 @@ void after_begin(struct engine *engine, struct job *job);
 /* The job is held by none any more: gone. */
 void after_end(struct engine *engine, struct job *job);
 
-/* The event is set: jobs that waited for nothing else are released. */
-void after_event_set(struct engine *engine, struct event_object *event);
+/* The event is set: it holds one of its jobs no more, which is released if it
+ * waited for nothing else. False: none is left. */
+bool after_release_one(struct engine *engine, struct event_object *event);
+
+/* The same for all events of this job that are set. */
+void after_catch_up(struct engine *engine, struct job *job);
 
 bool job_is_held_by_events(const struct job *job);
 

@@ -95,6 +95,14 @@ static size_t check_queue(struct engine *engine, struct queue *queue)
     return jobs;
 }
 
+static void check_leases(const struct session *session)
+{
+    const struct lease *lease;
+    TAILQ_FOREACH (lease, &session->leases, of_session) {
+        CHECK(lease->session == session && lease->job->lease == lease);
+    }
+}
+
 static size_t check_sweeps(const struct engine *engine)
 {
     size_t jobs = 0;
@@ -103,6 +111,12 @@ static size_t check_sweeps(const struct engine *engine)
         if (sweep->set != NULL) {
             CHECK(sweep->set->doomed != sweep->set->moving);
             jobs += check_set(engine, sweep->set);
+        }
+        if (sweep->event != NULL) {
+            CHECK(sweep->event->set && sweep->event->sweep == sweep);
+        }
+        if (sweep->session != NULL) {
+            check_leases(sweep->session);
         }
     }
     return jobs;
@@ -125,10 +139,8 @@ static void check_session(const struct session *session)
         bytes += waiter->size;
     }
     CHECK(count == session->waiters_count && bytes == session->waiters_bytes);
-    const struct lease *lease;
-    TAILQ_FOREACH (lease, &session->leases, of_session) {
-        CHECK(lease->session == session && lease->job->lease == lease);
-    }
+    CHECK(!session->ended);
+    check_leases(session);
     CHECK(session->outcomes_count <= OUTCOMES_MAX);
 }
 
@@ -192,6 +204,20 @@ static void check_batch(const struct batch_object *batch)
     }
 }
 
+/* I11, I13: what is set holds nothing any more, but what is being released. */
+static void check_event(const struct event_object *event)
+{
+    size_t jobs = 0;
+    const struct after *after;
+    TAILQ_FOREACH (after, &event->jobs, of_event) {
+        CHECK(after->event == event);
+        jobs++;
+    }
+    CHECK(jobs == event->jobs_count);
+    CHECK(!event->set || jobs == 0 || event->sweep != NULL);
+    CHECK(!event->set || event->waiters.count == 0);
+}
+
 static void check_names(const struct engine *engine)
 {
     for (struct named *named = names_from(&engine->locks, SLICE(""), false);
@@ -202,6 +228,10 @@ static void check_names(const struct engine *engine)
              names_from(&engine->semaphores, SLICE(""), false);
          named != NULL; named = names_next(named)) {
         check_semaphore(CONTAINER_OF(named, const struct semaphore, named));
+    }
+    for (struct named *named = names_from(&engine->events, SLICE(""), false);
+         named != NULL; named = names_next(named)) {
+        check_event(CONTAINER_OF(named, const struct event_object, named));
     }
     for (struct named *named = names_from(&engine->batches, SLICE(""), false);
          named != NULL; named = names_next(named)) {

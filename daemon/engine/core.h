@@ -116,10 +116,13 @@ struct engine {
     uint64_t waiter_serial;
     struct timers timers;
     struct sweeps sweeps;
-    int slice_left; /* jobs that sweeps may deal with in this step */
+    struct sweep *urgent_last; /* of those at the front: sweep.c */
+    int slice_left; /* so much of what comes by the thousand may still be done
+                       in this step */
     struct sweep *sweeps_by_serial;
     uint64_t sweep_serial;
     uint64_t swept_by;  /* the newest that purges or retries, or 0 */
+    uint64_t set_by;    /* the newest that releases what an event held, or 0 */
     size_t swept_bytes; /* of replies that wait for the end of a sweep */
     struct counters counters;
 };

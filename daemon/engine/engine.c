@@ -283,7 +283,8 @@ static void fire(struct engine *engine, struct timer *timer)
 }
 
 /* What is due fires in its order, and everything settles in between, so that
- * a job that came back is there for whoever's timeout is due right after. */
+ * a job that came back is there for whoever's timeout is due right after. What
+ * this step's slice has no room for is due in the next one. */
 static void tell_time(struct engine *engine, int64_t now_us)
 {
     int64_t target_us = now_us + engine->skew_us;
@@ -291,11 +292,11 @@ static void tell_time(struct engine *engine, int64_t now_us)
         target_us = engine->now_us;
     }
     engine->now_us = target_us;
-    for (int i = 0; i < SLICE_JOBS; i++) {
-        struct timer *timer = timers_first(&engine->timers);
-        if (timer == NULL || timer->due_us > target_us) {
-            break;
-        }
+    struct timer *timer;
+    while (engine->slice_left > 0 &&
+           (timer = timers_first(&engine->timers)) != NULL &&
+           timer->due_us <= target_us) {
+        engine->slice_left--;
         fire(engine, timer);
         queues_settle(engine);
     }

@@ -86,11 +86,21 @@ static void write_set(struct out *out, bool set)
     write_end_object(out);
 }
 
+/* What an answer waits for that tells of a set event: by then its jobs are
+ * released. */
+static uint64_t event_seen(const struct engine *engine,
+                           const struct event_object *event)
+{
+    return event->sweep == NULL ? change_batch_seen(engine)
+                                : sweep_seen(engine, event->sweep->serial);
+}
+
 void event_answer_wait(struct engine *engine, struct waiter *take_waiter,
                        bool set)
 {
+    const struct event_object *event = take_waiter->u.event;
     write_set(waiter_begin(engine, take_waiter), set);
-    waiter_reply(engine, take_waiter, set ? change_batch_seen(engine) : 0);
+    waiter_reply(engine, take_waiter, set ? event_seen(engine, event) : 0);
 }
 
 bool event_is_set(const struct engine *engine, struct slice name)
@@ -110,8 +120,10 @@ static void release_all(struct engine *engine, struct event_object *event)
 static void event_set(struct engine *engine, struct event_object *event)
 {
     event->set = true;
+    if (!TAILQ_EMPTY(&event->jobs)) {
+        sweep_after(engine, event);
+    }
     release_all(engine, event);
-    after_event_set(engine, event);
 }
 
 void event_set_told(struct engine *engine, struct slice name, uint32_t owner)
@@ -128,6 +140,10 @@ void event_clear(struct engine *engine, struct slice name)
 {
     struct event_object *event = event_find(engine, name);
     if (event != NULL && event->set) {
+        if (event->sweep != NULL) {
+            /* On disk they are released by it alone, as long as it is set. */
+            sweep_finish(engine, event->sweep);
+        }
         event->set = false;
         event->told = false;
         change_gone(engine, ROW_event, event->id, &event->saved);
@@ -145,12 +161,12 @@ static bool refuse_reserved(struct engine *engine, struct slice name)
     return true;
 }
 
-static void answer_empty(struct engine *engine)
+static void answer_empty(struct engine *engine, uint64_t batch)
 {
     struct out *out = answer_begin(engine);
     write_begin_object(out);
     write_end_object(out);
-    answer_end(engine, change_batch_seen(engine));
+    answer_end(engine, batch);
 }
 
 void method_event_set(struct engine *engine, struct session *session,
@@ -169,7 +185,7 @@ void method_event_set(struct engine *engine, struct session *session,
         }
         event_set(engine, event);
     }
-    answer_empty(engine);
+    answer_empty(engine, event_seen(engine, event));
 }
 
 void method_event_clear(struct engine *engine, struct session *session,
@@ -180,7 +196,7 @@ void method_event_clear(struct engine *engine, struct session *session,
         return;
     }
     event_clear(engine, request->event);
-    answer_empty(engine);
+    answer_empty(engine, change_batch_seen(engine));
 }
 
 void method_event_wait(struct engine *engine, struct session *session,
@@ -191,7 +207,8 @@ void method_event_wait(struct engine *engine, struct session *session,
     bool set = there != NULL && there->set;
     if (set || request->timeout_us == 0) {
         write_set(answer_begin(engine), set);
-        answer_end(engine, change_batch_seen(engine));
+        answer_end(engine,
+                   set ? event_seen(engine, there) : change_batch_seen(engine));
         return;
     }
     if (there == NULL &&
@@ -216,7 +233,7 @@ static void write_object(const struct engine *engine, struct out *out,
     write_begin_object(out);
     WRITE(out, string, "event", named->name);
     WRITE(out, flag, "set", event->set);
-    WRITE(out, integer, "jobs", (int64_t)event->jobs_count);
+    WRITE(out, integer, "jobs", event->set ? 0 : (int64_t)event->jobs_count);
     waiters_write(engine, out, &event->waiters);
     write_end_object(out);
 }
@@ -230,7 +247,8 @@ void method_event_show(struct engine *engine, struct session *session,
     waiter_list_init(&none.waiters);
     write_object(engine, answer_begin(engine),
                  event == NULL ? &none.named : &event->named);
-    answer_end(engine, change_batch_seen(engine));
+    answer_end(engine, event == NULL ? change_batch_seen(engine)
+                                     : event_seen(engine, event));
 }
 
 void method_event_list(struct engine *engine, struct session *session,

@@ -14,11 +14,15 @@
 #include "daemon/engine/names.h"
 #include "daemon/engine/waiter.h"
 
+struct sweep;
+
 struct event_object {
     struct named named;
     uint64_t id; /* of its row */
     bool set;
-    bool told; /* by the row of its batch: it has none of its own */
+    struct sweep *sweep; /* while it is set and not all of its jobs are
+                            released; else NULL */
+    bool told;           /* by the row of its batch: it has none of its own */
     struct waiter_list waiters;
     struct afters jobs; /* that are held by it */
     size_t jobs_count;

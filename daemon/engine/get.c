@@ -408,11 +408,18 @@ static void finish_first(struct engine *engine, struct session *session,
     want->finished = finish_part(engine, session, &request->done, &want->batch);
 }
 
+static size_t most_jobs(const struct request *request)
+{
+    return request->max < 0              ? 1
+           : request->max < GET_JOBS_MAX ? (size_t)request->max
+                                         : GET_JOBS_MAX;
+}
+
 void method_queue_get(struct engine *engine, struct session *session,
                       const struct request *request)
 {
     struct want want = {.to = &engine->current.to,
-                        .max = request->max < 0 ? 1 : (size_t)request->max,
+                        .max = most_jobs(request),
                         .lease_us = request->lease_us,
                         .take = request->take == 1,
                         .detached = request->detached == 1};

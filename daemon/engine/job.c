@@ -236,7 +236,7 @@ void job_key(struct queue *queue, struct job *job)
     }
 }
 
-static void mark(struct engine *engine, struct job *job)
+void job_changed(struct engine *engine, struct job *job)
 {
     struct queue *queue = job->set->queue;
     if (queue_is_durable(engine, queue)) {
@@ -308,7 +308,7 @@ void job_enter(struct engine *engine, struct job *job, struct queue *queue,
     after_begin(engine, job);
     job_place(engine, job, queue, delay_us);
     job_key(queue, job);
-    mark(engine, job);
+    job_changed(engine, job);
     job->saved.changed = false;
     engine->counters.put++;
     queue_touch(engine, queue);
@@ -327,7 +327,7 @@ void job_unheld(struct engine *engine, struct job *job)
         job_place(engine, job, queue, job->extra->delay_us);
         queue_touch(engine, queue);
     }
-    mark(engine, job); /* its row names one event less */
+    job_changed(engine, job); /* its row names one event less */
 }
 
 void job_released(struct engine *engine, struct job *job)
@@ -337,8 +337,8 @@ void job_released(struct engine *engine, struct job *job)
     job_unlink(job);
     job_place(engine, job, queue, job->extra->delay_us);
     if (job->set->state == JOB_DELAYED) {
-        mark(engine, job); /* that it is released its batch tells; since when
-                              its delay runs, only its own row can */
+        job_changed(engine, job); /* that it is released its batch tells; since
+                              when its delay runs, only its own row can */
     }
     queue_touch(engine, queue);
 }
@@ -365,7 +365,7 @@ struct job *job_find(struct engine *engine, uint64_t id)
         job_forget(engine, job);
         return NULL;
     }
-    return job;
+    return job != NULL && job_catch_up(engine, job) ? job : NULL;
 }
 
 struct job *job_of_key(struct engine *engine, struct queue *queue,
@@ -396,7 +396,7 @@ void job_run(struct engine *engine, struct job *job, struct lease *take_lease,
     }
     move(engine, job, JOB_RUNNING, until_us);
     if (take_lease->kept) {
-        mark(engine, job);
+        job_changed(engine, job);
     }
 }
 
@@ -413,7 +413,7 @@ void job_extend(struct engine *engine, struct job *job, int64_t length_us,
         job_set_progress(engine, job, progress);
     }
     if (differs && job->lease->kept) {
-        mark(engine, job);
+        job_changed(engine, job);
     }
 }
 
@@ -424,7 +424,7 @@ void job_back(struct engine *engine, struct job *job, int64_t delay_us)
     } else {
         move(engine, job, JOB_READY, job_rank(job_priority(job)));
     }
-    mark(engine, job);
+    job_changed(engine, job);
 }
 
 void job_due(struct engine *engine, struct job *job)
@@ -497,7 +497,7 @@ void job_finish(struct engine *engine, struct job *job, struct slice result)
         job_vanish(engine, job);
         return;
     }
-    mark(engine, job);
+    job_changed(engine, job);
     answer_waiters(engine, job);
 }
 
@@ -509,7 +509,7 @@ void job_die(struct engine *engine, struct job *job)
     if (job->extra->stage != NULL) {
         stage_die(engine, job);
     }
-    mark(engine, job);
+    job_changed(engine, job);
     answer_waiters(engine, job);
 }
 
@@ -535,7 +535,7 @@ void job_revive(struct engine *engine, struct job *job)
         stage_revive(engine, job);
     }
     job_key(queue, job);
-    mark(engine, job);
+    job_changed(engine, job);
     queue_touch(engine, queue);
 }
 
@@ -592,4 +592,9 @@ void job_crashed(struct engine *engine, struct job *job, struct slice why)
     } else {
         job_back(engine, job, 0);
     }
+}
+
+void job_consumer_gone(struct engine *engine, struct job *job)
+{
+    job_crashed(engine, job, SLICE("\"its consumer is gone\""));
 }

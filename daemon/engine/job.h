@@ -212,6 +212,12 @@ void job_remove(struct engine *engine, struct job *job);
 
 /* A try ended with its consumer or its lease: ready again, or dead. */
 void job_crashed(struct engine *engine, struct job *job, struct slice why);
+void job_consumer_gone(struct engine *engine, struct job *job);
+
+/* What has happened to it already, but was not dealt with yet for all that had
+ * to be dealt with at once: so that whoever asks for it sees it. False: it is
+ * gone. */
+bool job_catch_up(struct engine *engine, struct job *job);
 
 void job_set_error(struct engine *engine, struct job *job, struct slice error);
 void job_set_progress(struct engine *engine, struct job *job,
@@ -222,7 +228,7 @@ void job_set_progress(struct engine *engine, struct job *job,
 struct job *job_of_key(struct engine *engine, struct queue *queue,
                        struct slice key);
 
-/* What is due in this set at the engine's time, at most SLICE_JOBS of them. */
+/* What is due in this set at the engine's time, as far as the slice goes. */
 void job_set_due(struct engine *engine, struct job_set *set);
 
 /* Its row; texts are borrowed from the job. */

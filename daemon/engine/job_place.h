@@ -29,6 +29,9 @@ void job_place(struct engine *engine, struct job *job, struct queue *queue,
 /* Its key stands for it from now on; it may have none, or have it already. */
 void job_key(struct queue *queue, struct job *job);
 
+/* Its row is to be written, if it has one. */
+void job_changed(struct engine *engine, struct job *job);
+
 void job_set_result(struct engine *engine, struct job *job,
                     struct slice result);
 

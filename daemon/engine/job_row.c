@@ -248,6 +248,10 @@ bool job_load(struct engine *engine, const struct row_job *row)
         }
         job_key(queue, job);
     }
+    if (job->extra != NULL &&
+        job->extra->after_count > job->extra->after_left) {
+        job_changed(engine, job); /* its row names events that are set */
+    }
     if (row->put_at_us > engine->now_us) {
         engine->now_us = row->put_at_us; /* time does not go back */
     }

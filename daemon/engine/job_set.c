@@ -81,27 +81,45 @@ void job_unlink(struct job *job)
     job->set = NULL;
 }
 
+/* Its time has come. */
+static void is_due(struct engine *engine, struct job *job)
+{
+    if (job->set->state == JOB_DELAYED) {
+        job_due(engine, job);
+    } else if (job->set->state == JOB_RUNNING) {
+        job_crashed(engine, job, SLICE("\"its lease expired\""));
+    } else {
+        CHECK(job->set->state == JOB_DONE);
+        job_vanish(engine, job);
+    }
+}
+
 void job_set_due(struct engine *engine, struct job_set *set)
 {
     struct job *job;
-    for (int i = 0; i < SLICE_JOBS; i++) {
-        job = job_set_first(set);
-        if (job == NULL || job->rank > engine->now_us) {
-            break;
-        }
-        if (set->state == JOB_DELAYED) {
-            job_due(engine, job);
-        } else if (set->state == JOB_RUNNING) {
-            job_crashed(engine, job, SLICE("\"its lease expired\""));
-        } else {
-            CHECK(set->state == JOB_DONE);
-            job_vanish(engine, job);
-        }
+    while ((job = job_set_first(set)) != NULL && job->rank <= engine->now_us &&
+           engine->slice_left > 0) {
+        engine->slice_left--;
+        is_due(engine, job);
     }
-    job = job_set_first(set);
     if (job != NULL) {
         timer_arm(&engine->timers, &set->timer, job->rank);
     }
+}
+
+bool job_catch_up(struct engine *engine, struct job *job)
+{
+    if (job->lease != NULL && job->lease->session != NULL &&
+        job->lease->session->ended) {
+        job_consumer_gone(engine, job);
+    } else if (is_timed(job->set->state) && job->rank <= engine->now_us) {
+        bool stays = job->set->state != JOB_DONE;
+        is_due(engine, job);
+        return stays;
+    } else {
+        after_catch_up(engine, job);
+    }
+    return true;
 }
 
 void job_set_rerank(struct engine *engine, struct job_set *set)

@@ -182,9 +182,10 @@ void names_answer_list(struct engine *engine, const struct request *request,
         WRITE(out, string, "next", last);
     }
     write_end_object(out);
-    answer_end(engine, names == &engine->queues
-                           ? sweep_seen(engine, engine->swept_by)
-                           : change_batch_seen(engine));
+    uint64_t sweep = names == &engine->queues   ? engine->swept_by
+                     : names == &engine->events ? engine->set_by
+                                                : 0;
+    answer_end(engine, sweep_seen(engine, sweep));
 }
 
 bool names_lack(const struct engine *engine, const struct names *names,

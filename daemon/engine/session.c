@@ -222,10 +222,6 @@ static void session_end(struct engine *engine, struct session *session)
     while (!TAILQ_EMPTY(&session->waiters)) {
         waiter_drop(engine, TAILQ_LAST(&session->waiters, waiters));
     }
-    while (!TAILQ_EMPTY(&session->leases)) {
-        struct job *job = TAILQ_FIRST(&session->leases)->job;
-        job_crashed(engine, job, SLICE("\"its consumer is gone\""));
-    }
     while (!TAILQ_EMPTY(&session->holds)) {
         hold_release(engine, TAILQ_FIRST(&session->holds));
     }
@@ -240,8 +236,14 @@ static void session_end(struct engine *engine, struct session *session)
     HASH_DELETE(by_id, engine->sessions_by_id, session);
     change_free(engine, (void *)session->client.at);
     change_free(engine, (void *)session->secret.at);
+    session->client = session->secret = (struct slice){0};
     pending_fini(&session->pending);
-    mem_free(session);
+    session->ended = true;
+    if (TAILQ_EMPTY(&session->leases)) {
+        mem_free(session);
+    } else {
+        sweep_leases(engine, session);
+    }
 }
 
 void session_disconnected(struct engine *engine, uint64_t conn)

@@ -52,6 +52,7 @@ struct session {
     struct peer peer;
     uint32_t account;    /* whose it is; ACCOUNT_EXEMPT while it is away */
     struct slice client; /* owned */
+    bool ended;          /* it is no more than leases to be given back */
     int64_t grace_us;    /* 0: none, no row */
     struct slice secret; /* owned; absent until session.open */
     struct saved saved;

@@ -13,6 +13,8 @@ static struct slice result_key(enum sweep_kind kind)
     case SWEEP_CANCEL:
         return SLICE("cancelled");
     case SWEEP_RELEASE:
+    case SWEEP_AFTER:
+    case SWEEP_LEASES:
         break;
     }
     CHECK(false);
@@ -66,6 +68,31 @@ static void recount(struct job_set *set, bool doomed, enum job_state state)
     job_set_count(set, set->count, set->bytes, true);
 }
 
+/* What is known to all already goes before what somebody has asked for, however
+ * long that takes; else the first comes first. */
+static void join_line(struct engine *engine, struct sweep *sweep)
+{
+    bool urgent = sweep->kind == SWEEP_AFTER || sweep->kind == SWEEP_LEASES;
+    if (!urgent) {
+        TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
+        return;
+    }
+    if (engine->urgent_last == NULL) {
+        TAILQ_INSERT_HEAD(&engine->sweeps, sweep, entry);
+    } else {
+        TAILQ_INSERT_AFTER(&engine->sweeps, engine->urgent_last, sweep, entry);
+    }
+    engine->urgent_last = sweep;
+}
+
+static void leave_line(struct engine *engine, struct sweep *sweep)
+{
+    if (engine->urgent_last == sweep) {
+        engine->urgent_last = TAILQ_PREV(sweep, sweeps, entry);
+    }
+    TAILQ_REMOVE(&engine->sweeps, sweep, entry);
+}
+
 static struct sweep *sweep_alloc(struct engine *engine, enum sweep_kind kind)
 {
     struct sweep *sweep = mem_zalloc(sizeof(*sweep));
@@ -74,14 +101,18 @@ static struct sweep *sweep_alloc(struct engine *engine, enum sweep_kind kind)
     held_init(&sweep->held);
     HASH_ADD(by_serial, engine->sweeps_by_serial, serial, sizeof(sweep->serial),
              sweep);
-    TAILQ_INSERT_TAIL(&engine->sweeps, sweep, entry);
+    join_line(engine, sweep);
     return sweep;
 }
 
 static void sweep_free(struct engine *engine, struct sweep *take_sweep)
 {
     HASH_DELETE(by_serial, engine->sweeps_by_serial, take_sweep);
-    TAILQ_REMOVE(&engine->sweeps, take_sweep, entry);
+    leave_line(engine, take_sweep);
+    if (take_sweep->event != NULL) {
+        take_sweep->event->sweep = NULL;
+    }
+    mem_free(take_sweep->session);
     mem_free(take_sweep->set);
     held_fini(&take_sweep->held);
     mem_free(take_sweep);
@@ -252,6 +283,19 @@ void sweep_batch_resume(struct engine *engine, struct batch_object *batch)
     (void)sweep_batch_new(engine, batch, SWEEP_CANCEL);
 }
 
+void sweep_after(struct engine *engine, struct event_object *event)
+{
+    struct sweep *sweep = sweep_alloc(engine, SWEEP_AFTER);
+    sweep->event = event;
+    event->sweep = sweep;
+    engine->set_by = sweep->serial;
+}
+
+void sweep_leases(struct engine *engine, struct session *take_session)
+{
+    sweep_alloc(engine, SWEEP_LEASES)->session = take_session;
+}
+
 void sweep_forget_waiter(struct engine *engine, const struct waiter *waiter)
 {
     struct sweep *sweep;
@@ -357,9 +401,25 @@ static void end(struct engine *engine, struct sweep *sweep)
     }
 }
 
+static bool step_leases(struct engine *engine, struct session *session)
+{
+    struct lease *lease = TAILQ_FIRST(&session->leases);
+    if (lease == NULL) {
+        return false;
+    }
+    job_consumer_gone(engine, lease->job);
+    return true;
+}
+
 /* One job of the sweep; false: there is none any more. */
 static bool step_one(struct engine *engine, struct sweep *sweep)
 {
+    if (sweep->event != NULL) {
+        return after_release_one(engine, sweep->event);
+    }
+    if (sweep->session != NULL) {
+        return step_leases(engine, sweep->session);
+    }
     struct job *job =
         sweep->set != NULL ? job_set_first(sweep->set) : next_of_batch(sweep);
     if (job == NULL) {
@@ -383,6 +443,13 @@ void sweeps_step(struct engine *engine)
             end(engine, sweep);
         }
     }
+}
+
+void sweep_finish(struct engine *engine, struct sweep *sweep)
+{
+    while (step_one(engine, sweep)) {
+    }
+    end(engine, sweep);
 }
 
 void sweep_free_all(struct engine *engine)

@@ -10,6 +10,10 @@
  * is told what would not be true then: whoever asks for a job that is purged
  * has its row deleted by that (job_forget), and replies that tell how many jobs
  * a queue has, or that one found room in it, wait for the end of the sweep.
+ *
+ * The jobs of an event that is set, and those of a session that has ended, are
+ * dealt with one by one, before any other sweep. A crash in between does no
+ * harm: the event is set, and the session gone, on disk from the beginning.
  */
 #ifndef SYNCD_ENGINE_SWEEP_H
 #define SYNCD_ENGINE_SWEEP_H
@@ -23,7 +27,9 @@ enum sweep_kind {
     SWEEP_RETRY,   /* the dead of a queue */
     SWEEP_RELEASE, /* the held of a stage that has come */
     SWEEP_CANCEL,  /* all of a batch */
-    SWEEP_MEND     /* the dead of a batch */
+    SWEEP_MEND,    /* the dead of a batch */
+    SWEEP_AFTER,   /* what waited for an event that is set */
+    SWEEP_LEASES   /* of a session that has ended */
 };
 
 struct sweep {
@@ -32,8 +38,10 @@ struct sweep {
     struct queue *queue; /* of the set */
     struct job_set *set; /* owned; NULL: the jobs of the batch */
     struct batch_object *batch;
-    size_t stage; /* SWEEP_MEND: it works on this one, and */
-    size_t left;  /* so many of its dead jobs have not been looked at */
+    struct event_object *event;
+    struct session *session; /* owned: nobody else knows it */
+    size_t stage;            /* SWEEP_MEND: it works on this one, and */
+    size_t left; /* so many of its dead jobs have not been looked at */
     struct waiter *waiter; /* answered at its end; NULL: nobody waits for it */
     uint64_t serial;       /* they end in this order */
     struct held held;      /* replies that saw what it is not through with */
@@ -59,6 +67,15 @@ void sweep_batch(struct engine *engine, struct batch_object *batch,
 
 /* After a restart: a SWEEP_CANCEL that nobody waits for any more. */
 void sweep_batch_resume(struct engine *engine, struct batch_object *batch);
+
+/* The jobs that wait for an event which is set; it knows its sweep. */
+void sweep_after(struct engine *engine, struct event_object *event);
+
+/* All that is left of a session. */
+void sweep_leases(struct engine *engine, struct session *take_session);
+
+/* All of it now. */
+void sweep_finish(struct engine *engine, struct sweep *sweep);
 
 /* Instead of a batch: the one that will have the end of the sweep with that
  * serial number. If it is through, or for 0, change_batch_seen. */

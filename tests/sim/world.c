@@ -457,7 +457,8 @@ void world_advance(struct world *world, int64_t until_us)
 {
     for (size_t steps = 0; steps < STEPS_MAX; steps++) {
         int64_t due_us = engine_deadline_us(world->engine);
-        if (due_us > until_us) {
+        bool slice = due_us <= world->now_us;
+        if (due_us > until_us || (slice && world->slices_held)) {
             world->now_us = until_us > world->now_us ? until_us : world->now_us;
             return;
         }
