@@ -3,22 +3,20 @@
  *
  * A third of the lease after it began it begins anew. When the daemon says that
  * a job is ours no more, or the session that held it is gone, its command is
- * ended: somebody else may be running it by now.
+ * ended: somebody else may be running it by now. It also hears what the daemon
+ * answers while a slot does something else (tell.h).
  */
 #include "client/syncctl/ask.h"
 #include "client/syncctl/fields.h"
 #include "client/syncctl/look.h"
 #include "client/syncctl/say.h"
-#include "client/syncctl/work.h"
+#include "client/syncctl/tell.h"
 #include "proto/scan.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* How often a lost session is looked for, seconds. */
-#define LOOK_SECONDS 1.0
 
 static void lose(struct slot *slot)
 {
@@ -115,7 +113,7 @@ static void extend(struct work *work, struct out *params)
 static void nap(struct work *work)
 {
     double at = look_now();
-    double until = at + LOOK_SECONDS;
+    double until = at + WORK_LOOK_SECONDS;
     for (size_t i = 0; i < work->slots_count; i++) {
         if (work->slots[i].active) {
             until = fmin(until, work->slots[i].extend_at);
@@ -126,6 +124,14 @@ static void nap(struct work *work)
     pthread_cond_clockwait(&work->changed, &work->lock, CLOCK_MONOTONIC, &time);
 }
 
+/* Of slots that wait for a job, or run one for long; under the lock. */
+static void hear_answers(struct work *work)
+{
+    for (size_t i = 0; i < work->slots_count; i++) {
+        tell_look(&work->slots[i]);
+    }
+}
+
 void *keep_main(void *arg)
 {
     struct work *work = arg;
@@ -133,6 +139,7 @@ void *keep_main(void *arg)
     while (!work->ended) {
         nap(work);
         lose_session(work);
+        hear_answers(work);
         struct out params = {0};
         if (write_due(work, &params)) {
             pthread_mutex_unlock(&work->lock);

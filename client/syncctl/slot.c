@@ -1,27 +1,18 @@
 /* A slot of work: takes a job, runs the command, tells the outcome. */
-#include "client/syncctl/ask.h"
 #include "client/syncctl/body.h"
-#include "client/syncctl/duration.h"
 #include "client/syncctl/environment.h"
 #include "client/syncctl/fields.h"
 #include "client/syncctl/look.h"
-#include "client/syncctl/outcome.h"
 #include "client/syncctl/say.h"
-#include "client/syncctl/work.h"
+#include "client/syncctl/tell.h"
 #include "proto/memory.h"
 #include "proto/scan.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a command's exit status says beside done and failed. */
-#define EXIT_DEAD 65 /* EX_DATAERR: no more tries */
-#define EXIT_FREE 75 /* EX_TEMPFAIL: this try does not count */
-
 #define RESULT_BYTES_MAX ((size_t)64 << 10)
-#define STDERR_BYTES_MAX ((size_t)4 << 10)
 #define KILL_AFTER       5.0
 
 static bool job_read(struct job *job, char *take_reply)
@@ -65,187 +56,12 @@ static void set_active(struct slot *slot, const struct job *job)
         slot->losses = syncd_losses(work->s);
         slot->lease = job->lease;
         slot->extend_at = look_now() + job->lease / 3;
-        pthread_cond_signal(&work->changed);
+        if (job->lease / 3 < WORK_LOOK_SECONDS) {
+            pthread_cond_signal(&work->changed); /* the keeper may oversleep */
+        }
     }
     pthread_mutex_unlock(&work->lock);
 }
-
-/* --- what is told to the daemon --- */
-
-static struct out begin_outcome(const struct job *job)
-{
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, integer, "id", (int64_t)job->id);
-    WRITE(&params, integer, "token", (int64_t)job->token);
-    return params;
-}
-
-/* False: it did not take; it was said why. */
-static bool tell(struct slot *slot, const struct job *job, const char *method,
-                 struct out *params, char **result)
-{
-    write_end_object(params);
-    int answer = work_call(slot->work, method, params, result);
-    if (answer == SYNCD_OK) {
-        return true;
-    }
-    const struct command *command = slot->work->invocation->command;
-    if (answer == SYNCD_E_REPLY &&
-        strcmp(syncd_error_name(), "stale_token") == 0) {
-        say(command,
-            "job %llu was ours no more when its command ended (its lease was "
-            "over, or it was cancelled): it may run again",
-            (unsigned long long)job->id);
-    } else {
-        say(command, "the outcome of job %llu could not be told: %s",
-            (unsigned long long)job->id, syncd_error_text());
-    }
-    return false;
-}
-
-/* The output as a result: JSON if it is, else a string without its last end of
- * line. */
-static void write_result(const struct output *out, struct out *params)
-{
-    struct slice text = {out->head.at, out->head.len};
-    if (text.len == 0) {
-        return;
-    }
-    if (text.at[text.len - 1] == '\n') {
-        text.len--;
-    }
-    write_key(params, SLICE("result"));
-    if (!body_write(text, body_too_deep(text, BODY_AROUND_ONE), params)) {
-        body_write_repaired(text, params);
-    }
-}
-
-static void tell_done(struct slot *slot, const struct job *job,
-                      const struct output *out)
-{
-    char *result = NULL;
-    struct out params = begin_outcome(job);
-    if (slot->work->invocation->options[WORK_RESULT].text != NULL) {
-        write_result(out, &params);
-    }
-    tell(slot, job, "queue.done", &params, &result);
-    free(result);
-}
-
-/* {"exit": 3, "stderr": "..."}; see outcome.h. */
-static void write_error(const struct slot *slot,
-                        const struct child_result *child,
-                        const struct output *err, struct out *params)
-{
-    struct slice wrote = output_tail(err);
-    write_key(params, SLICE("error"));
-    write_begin_object(params);
-    if (child->end == CHILD_TIMEOUT) {
-        WRITE(params, number, "timeout",
-              slot->work->invocation->options[WORK_TIMEOUT].number);
-    }
-    if (child->signal != 0) {
-        WRITE(params, integer, "signal", child->signal);
-    } else {
-        WRITE(params, integer, "exit", child->status);
-    }
-    if (wrote.len > 0) {
-        /* The cut may have gone through a character. */
-        while (wrote.len > 0 && (*wrote.at & 0xC0) == 0x80 &&
-               err->tail.len > STDERR_BYTES_MAX) {
-            wrote.at++;
-            wrote.len--;
-        }
-        write_key(params, SLICE("stderr"));
-        body_write_repaired(wrote, params);
-    }
-    write_end_object(params);
-}
-
-/* "job 7 failed with status 3: next try in 2 s" */
-static void say_failed(const struct slot *slot, const struct job *job,
-                       const struct child_result *child, struct slice reply)
-{
-    const struct invocation *invocation = slot->work->invocation;
-    char how[64];
-    char next[64] = "ready again";
-    char text[DURATION_BYTES];
-    if (invocation->quiet) {
-        return;
-    }
-    if (child->end == CHILD_TIMEOUT) {
-        (void)snprintf(
-            how, sizeof(how), "took longer than %s",
-            duration_text(invocation->options[WORK_TIMEOUT].number, text));
-    } else if (child->signal != 0) {
-        (void)snprintf(how, sizeof(how), "was ended by signal %d",
-                       child->signal);
-    } else {
-        (void)snprintf(how, sizeof(how), "exited with status %d",
-                       child->status);
-    }
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    double due = fields_number(reply, "due");
-    if (due > 0) {
-        (void)snprintf(
-            next, sizeof(next), "next try in %s",
-            duration_text(due - (double)now.tv_sec - (double)now.tv_nsec / 1e9,
-                          text));
-    } else if (slice_equal(fields_get(reply, "state"), SLICE("\"dead\""))) {
-        (void)snprintf(next, sizeof(next), "it is dead");
-    }
-    say(invocation->command, "job %llu %s at try %lld: %s",
-        (unsigned long long)job->id, how, (long long)job->attempt, next);
-}
-
-static void tell_failed(struct slot *slot, const struct job *job,
-                        const struct child_result *child,
-                        const struct output *err)
-{
-    char *result = NULL;
-    bool by_itself = child->end == CHILD_BY_ITSELF;
-    struct out params = begin_outcome(job);
-    write_error(slot, child, err, &params);
-    if (by_itself && child->status == EXIT_DEAD) {
-        WRITE(&params, flag, "dead", true);
-    }
-    if (by_itself && child->status == EXIT_FREE) {
-        WRITE(&params, flag, "free", true);
-    }
-    if (tell(slot, job, "queue.fail", &params, &result)) {
-        say_failed(slot, job, child, slice_of(result));
-    }
-    free(result);
-}
-
-/* At once, and as if it had never been taken. */
-static void give_back(struct slot *slot, const struct job *job)
-{
-    char *result = NULL;
-    struct out params = begin_outcome(job);
-    WRITE(&params, flag, "free", true);
-    WRITE(&params, number, "delay", 0);
-    tell(slot, job, "queue.fail", &params, &result);
-    free(result);
-}
-
-/* The job can never be run: dead, with the reason. */
-static void bury(struct slot *slot, const struct job *job, const char *why)
-{
-    char *result = NULL;
-    struct out params = begin_outcome(job);
-    say(slot->work->invocation->command, "job %llu is dead: %s",
-        (unsigned long long)job->id, why);
-    WRITE(&params, flag, "dead", true);
-    WRITE(&params, string, "error", slice_of(why));
-    tell(slot, job, "queue.fail", &params, &result);
-    free(result);
-    work_set_status(slot->work, STATUS_DONE);
-}
-
-/* --- running --- */
 
 /* The command itself cannot be started: no other job will fare better. */
 static int cannot_start(struct slot *slot, const struct job *job, int error)
@@ -261,7 +77,7 @@ static int cannot_start(struct slot *slot, const struct job *job, int error)
         say(work->invocation->command, "cannot run \"%s\": %s", name,
             error == ENOENT ? "there is no such command" : strerror(error));
     }
-    give_back(slot, job);
+    tell_given_back(slot, job);
     return status;
 }
 
@@ -276,7 +92,7 @@ static void init_outputs(struct slot *slot, struct output *out,
     output_init(out, STDOUT_FILENO, mode, &work->gate);
     output_init(err, STDERR_FILENO, mode, &work->gate);
     out->head_max = options[WORK_RESULT].text ? RESULT_BYTES_MAX : 0;
-    err->tail_max = STDERR_BYTES_MAX;
+    err->tail_max = TELL_STDERR_BYTES;
 }
 
 /* Our own output is gone: nobody would see what the commands do. */
@@ -310,7 +126,7 @@ static int conclude(struct slot *slot, const struct job *job,
         if (child->status == 0) {
             tell_done(slot, job, out); /* it had ended in good order */
         } else {
-            give_back(slot, job);
+            tell_given_back(slot, job);
         }
         return STATUS_SIGNAL + (int)slot->work->signals.last;
     case CHILD_TIMEOUT:
@@ -355,9 +171,9 @@ static int run_command(struct slot *slot, const struct job *job, char **argv,
     int status = STATUS_FAILED;
     if (child.error == E2BIG &&
         environment_has_braces(work->invocation->rest)) {
-        bury(slot, job,
-             "its body is too long for an argument of the command; "
-             "read it from standard input instead of {}");
+        tell_buried(slot, job,
+                    "its body is too long for an argument of the command; "
+                    "read it from standard input instead of {}");
     } else if (child.error != 0) {
         status = cannot_start(slot, job, child.error);
     } else {
@@ -374,15 +190,15 @@ static int run_job(struct slot *slot, const struct job *job)
     struct work *work = slot->work;
     char **argv = environment_arguments(work->invocation->rest, job->text);
     if (argv == NULL) {
-        bury(slot, job,
-             "its body has a NUL character, which no argument can "
-             "hold; read it from standard input instead of {}");
+        tell_buried(slot, job,
+                    "its body has a NUL character, which no argument can "
+                    "hold; read it from standard input instead of {}");
         return STATUS_FAILED;
     }
     char *owner = environment_owner(work->invocation->command, work->s);
     if (owner == NULL) {
         environment_free(argv);
-        give_back(slot, job);
+        tell_given_back(slot, job);
         work_set_status(work, STATUS_FAILED);
         work_drain(work);
         return STATUS_FAILED;
@@ -415,9 +231,10 @@ void *slot_main(void *arg)
                 work_drain(work);
             }
         } else if (job.id != 0) {
-            give_back(slot, &job);
+            tell_given_back(slot, &job);
         }
         job_fini(&job);
     }
+    tell_end(slot);
     return NULL;
 }

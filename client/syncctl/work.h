@@ -32,6 +32,9 @@ enum {
     WORK_OPTIONS
 };
 
+/* How often the keeper looks at the slots at least, seconds. */
+#define WORK_LOOK_SECONDS 1.0
+
 enum work_stage { STAGE_WORKING, STAGE_DRAINING, STAGE_ENDING };
 
 struct work;
@@ -61,9 +64,11 @@ struct slot {
     bool active;
     uint64_t id;
     uint64_t token;
-    uint64_t losses;  /* of sessions, when it was taken */
-    double extend_at; /* monotonic seconds */
-    double lease;     /* seconds */
+    uint64_t losses;               /* of sessions, when it was taken */
+    double extend_at;              /* monotonic seconds */
+    double lease;                  /* seconds */
+    struct syncd_pending *telling; /* owned: that a job is done; NULL: none */
+    uint64_t told;                 /* that job */
 };
 
 struct work {

@@ -1,9 +1,10 @@
 /*
  * work without a command: prints bodies, one a line, and finishes the jobs.
  *
- * Many at once: they are finished together when their lines are written. While
- * whoever reads them is slow, the leases are kept. What could not be written is
- * given back.
+ * Many at once: they are finished together when their lines are written, and
+ * the next ones printed while the daemon writes that to its disk. While whoever
+ * reads them is slow, the leases are kept. What could not be written is given
+ * back.
  */
 #include "client/syncctl/ask.h"
 #include "client/syncctl/body.h"
@@ -115,18 +116,29 @@ static bool print_bodies(struct work *work, struct slice reply)
     return written;
 }
 
-static int finish(struct work *work, struct slice reply)
+/* The exit status of a finish that came to this. */
+static int finished(const struct work *work, int answer)
 {
-    char *result = NULL;
-    struct out params = outcome_params(reply);
-    int answer = work_call(work, "queue.done", &params, &result);
     if (answer == SYNCD_E_LOST) {
         say(work->invocation->command,
             "%s; what was printed last may come again", syncd_error_text());
         return STATUS_DONE;
     }
+    return answer == SYNCD_OK ? STATUS_DONE
+                              : ask_failed(work->invocation, answer);
+}
+
+/* Waits for the answer to the finish before, if there is one. */
+static int end_finish(struct work *work, struct syncd_pending **finish)
+{
+    char *result = NULL;
+    if (*finish == NULL) {
+        return STATUS_DONE;
+    }
+    int answer = syncd_call_end(*finish, &result);
+    *finish = NULL;
     if (answer != SYNCD_OK) {
-        return ask_failed(work->invocation, answer);
+        return finished(work, answer);
     }
     struct slice stale = fields_get(slice_of(result), "stale");
     if (stale.at != NULL && stale.len > 2) {
@@ -136,6 +148,16 @@ static int finish(struct work *work, struct slice reply)
     }
     free(result);
     return STATUS_DONE;
+}
+
+static int begin_finish(struct work *work, struct slice reply,
+                        struct syncd_pending **finish)
+{
+    struct out params = outcome_params(reply);
+    out_byte(&params, '\0');
+    int answer = syncd_call_begin(work->s, "queue.done", params.at, finish);
+    out_fini(&params);
+    return finished(work, answer);
 }
 
 static void give_back(struct work *work, struct slice reply)
@@ -161,6 +183,7 @@ int work_print(struct work *work)
     bool once = invocation->options[WORK_ONCE].text != NULL;
     int status = STATUS_DONE;
     char *reply = NULL;
+    struct syncd_pending *finish = NULL;
     while (status == STATUS_DONE &&
            work_take(work, once ? 1 : PRINT_JOBS_MAX, &reply)) {
         if (!work_goes_on(work)) {
@@ -173,12 +196,15 @@ int work_print(struct work *work)
             give_back(work, slice_of(reply));
             status = STATUS_FAILED;
         } else {
-            status = finish(work, slice_of(reply));
+            status = end_finish(work, &finish);
+            int begun = begin_finish(work, slice_of(reply), &finish);
+            status = status == STATUS_DONE ? begun : status;
         }
         free(reply);
         if (once) {
             break;
         }
     }
-    return status;
+    int ended = end_finish(work, &finish);
+    return status == STATUS_DONE ? ended : status;
 }
