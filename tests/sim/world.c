@@ -63,6 +63,11 @@ struct slice world_trace(const struct world *world)
     return (struct slice){world->trace.at, world->trace.len};
 }
 
+struct engine *world_engine(const struct world *world)
+{
+    return world->engine;
+}
+
 uint64_t world_work(const struct world *world)
 {
     return world->work;
@@ -209,12 +214,12 @@ static void deliver(struct world *world, const struct effect_reply *effect)
 static void step(struct world *world, struct event *event)
 {
     event->now_us = world->now_us;
-    if (world->options.watch != NULL) {
-        world->options.watch->event(world->options.arg, event);
-    }
     uint64_t work = work_done();
     engine_step(world->engine, event, &world->effects);
     world->work += work_done() - work;
+    if (world->options.watch != NULL) {
+        world->options.watch->event(world->options.arg, event);
+    }
     if (!world->options.unchecked) {
         engine_check(world->engine);
     }

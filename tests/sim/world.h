@@ -40,7 +40,7 @@ typedef void world_reply(void *arg, uint64_t conn, struct slice line);
 
 /* Whoever wants to see what the engine is told, and when. */
 struct world_watch {
-    /* Before a step. */
+    /* After a step, and before anything that came of it. */
     void (*event)(void *arg, const struct event *event);
     /* A line that was no request; never told to the engine. */
     void (*refused)(void *arg, uint64_t conn, struct slice id,
@@ -75,6 +75,12 @@ void world_note(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 int64_t world_now_us(const struct world *world);
+
+struct engine *world_engine(const struct world *world);
+
+/* When a delayed job is due, in engine time; -1: it is not delayed. The random
+ * part of a backoff is the engine's to choose, and a reply may tell it late. */
+int64_t world_job_due_us(const struct world *world, uint64_t id);
 
 /* What all steps have cost (work.h). */
 uint64_t world_work(const struct world *world);

@@ -1,6 +1,7 @@
 /* A job's life, and who finishes it. */
 #include "tests/sim/model/inside.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 bool m_job_there(const struct m_job *job)
@@ -334,6 +335,24 @@ void m_queue_extend(struct model *m, const struct m_to *to,
     m_end(m, 0);
 }
 
+/* Less a random part: as the engine chose, within what it may. */
+static int64_t jittered(struct model *m, const struct m_job *job,
+                        int64_t most_us)
+{
+    double jitter = m->now.queues[job->queue].backoff_jitter;
+    if (jitter == 0 || most_us == 0) {
+        return most_us;
+    }
+    uint64_t id = m->learnt.jobs[job->action][job->item];
+    int64_t us = m->due(m->due_arg, id) - m->now_us;
+    if (us > most_us || (double)us < (double)most_us * (1 - jitter) - 1) {
+        model_fault(m,
+                    "a backoff of %" PRId64 " us, less %g of it, is %" PRId64,
+                    most_us, jitter, us);
+    }
+    return us;
+}
+
 static int64_t backoff(const struct model *m, const struct m_job *job)
 {
     const struct m_queue *queue = &m->now.queues[job->queue];
@@ -372,8 +391,9 @@ void m_queue_fail(struct model *m, const struct m_to *to,
     if (request->dead == 1 || (request->free != 1 && used_up(m, job))) {
         m_job_die(m, job);
     } else {
-        int64_t delay_us =
-            request->delay_us >= 0 ? request->delay_us : backoff(m, job);
+        int64_t delay_us = request->delay_us >= 0
+                               ? request->delay_us
+                               : jittered(m, job, backoff(m, job));
         try_again(m, job, delay_us, request->free == 1);
     }
     struct out *out = m_begin(m, to);

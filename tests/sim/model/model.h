@@ -314,6 +314,9 @@ struct model_grid {
     unsigned unclear; /* stories that were not told to their end */
 };
 
+/* When a job of that id is due that the engine delayed by a random time. */
+typedef int64_t model_due(void *arg, uint64_t job);
+
 struct model {
     struct m_state now;
     struct m_state *cut;  /* owned: as of the batch in flight */
@@ -321,7 +324,9 @@ struct model {
     struct m_waiter waiters[M_WAITERS];
     struct m_learnt learnt;
     struct model_grid *grid; /* borrowed; maybe NULL */
-    int64_t now_us;          /* engine time */
+    model_due *due;
+    void *due_arg;
+    int64_t now_us; /* engine time */
     int64_t skew_us;
     unsigned cuts;      /* batches cut by this engine */
     unsigned persisted; /* of them, told to be on disk */
@@ -348,7 +353,7 @@ struct model {
 void model_init(struct model *model, struct model_grid *grid);
 void model_fini(struct model *model);
 
-/* Before the engine is given this event. */
+/* The engine was given this event. */
 void model_event(struct model *model, const struct event *event);
 
 /* A reply; a fault if it was not expected. What was expected goes to `told`, if

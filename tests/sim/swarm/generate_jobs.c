@@ -31,9 +31,12 @@ static void declare(struct generator *g)
         add_param(g, "\"max_attempts\":%u", draw(g, 4));
     }
     if (chance(g, 30)) {
-        add_param(g, "\"backoff\":{\"base\":%u.%06u,\"factor\":%u,\"max\":%u}",
-                  draw(g, 3), draw(g, 1000000), 1 + draw(g, 3),
-                  1 + draw(g, 20));
+        static const char *const jitters[] = {"0", "0.25", "0.5", "1"};
+        add_param(g,
+                  "\"backoff\":{\"base\":%u.%06u,\"factor\":%u,\"max\":%u,"
+                  "\"jitter\":%s}",
+                  draw(g, 3), draw(g, 1000000), 1 + draw(g, 3), 1 + draw(g, 20),
+                  jitters[draw(g, 4)]);
     }
     if (chance(g, 25)) {
         add_seconds(g, "keep_done", 20);

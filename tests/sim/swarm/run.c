@@ -32,6 +32,11 @@ static void on_born(void *arg, int64_t clock_us, int64_t disk_us)
     model_crash(((struct run *)arg)->model, clock_us, disk_us);
 }
 
+static int64_t due_of(void *arg, uint64_t job)
+{
+    return world_job_due_us(((struct run *)arg)->world, job);
+}
+
 static const struct world_watch watch = {on_event, on_refused, on_cut,
                                          on_written, on_born};
 
@@ -85,6 +90,8 @@ void run_init(struct run *run, uint64_t seed, struct model_grid *grid,
     *run = (struct run){.seed = seed, .aloud = aloud};
     run->model = mem_alloc(sizeof(*run->model));
     model_init(run->model, grid);
+    run->model->due = due_of;
+    run->model->due_arg = run;
     run->model->forgetful = is_forgetful(seed);
     out_init(&run->lines);
     out_init(&run->line);
