@@ -1,6 +1,7 @@
 #include "daemon/store/database.h"
 
 #include "daemon/store/connection.h"
+#include "daemon/store/log_file.h"
 #include "daemon/store/wal_settle.h"
 #include "proto/check.h"
 #include "proto/memory.h"
@@ -370,6 +371,17 @@ enum database_result database_checkpoint(struct database *db,
                                          struct store_error *error)
 {
     return checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, error);
+}
+
+enum database_result database_lengthen_log(struct database *db, size_t bytes,
+                                           struct store_error *error)
+{
+    int rc = log_file_lengthen(db->connection.db, (sqlite3_int64)bytes);
+    if (rc != SQLITE_OK) {
+        connection_tell(&db->connection, rc, error);
+        return DATABASE_FAILED;
+    }
+    return DATABASE_DONE;
 }
 
 enum database_result database_shrink(struct database *db,

@@ -49,6 +49,11 @@ size_t database_log_bytes(const struct database *db);
 enum database_result database_checkpoint(struct database *db,
                                          struct store_error *error);
 
+/* Makes blocks ahead of the log, until it has so many bytes; if there is room.
+ * DATABASE_DONE or DATABASE_FAILED. */
+enum database_result database_lengthen_log(struct database *db, size_t bytes,
+                                           struct store_error *error);
+
 /* Gives free pages at the end of the file, up to 16 MiB, back to the file
  * system; results as of database_checkpoint. */
 enum database_result database_shrink(struct database *db,

@@ -1,5 +1,6 @@
 #include "daemon/store/page_sum.h"
 
+#include "daemon/store/log_file.h"
 #include "proto/check.h"
 #include "proto/memory.h"
 
@@ -210,6 +211,9 @@ static int summed_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file,
                        int flags, int *out_flags)
 {
     sqlite3_vfs *base = ((struct page_sum *)(void *)vfs)->base;
+    if (flags & SQLITE_OPEN_WAL) {
+        return log_file_open(base, name, file, flags, out_flags);
+    }
     if (!(flags & SQLITE_OPEN_MAIN_DB)) {
         return base->xOpen(base, name, file, flags, out_flags);
     }
@@ -244,7 +248,9 @@ struct page_sum *page_sum_new(const char *base_name)
     v->vfs.pNext = NULL;
     v->vfs.zName = v->name;
     v->vfs.xOpen = summed_open;
-    v->vfs.szOsFile = (int)sizeof(struct summed_file) + base->szOsFile;
+    int summed_bytes = (int)sizeof(struct summed_file) + base->szOsFile;
+    int log_bytes = log_file_bytes(base);
+    v->vfs.szOsFile = summed_bytes > log_bytes ? summed_bytes : log_bytes;
     int rc = sqlite3_vfs_register(&v->vfs, 0);
     CHECK(rc == SQLITE_OK);
     return v;

@@ -8,7 +8,7 @@
  * the page is read; a page that does not match is SQLITE_IOERR_DATA. Page 1
  * says whether the pages of a file have sums: its byte 20, the number of spare
  * bytes, is PAGE_SUM_BYTES. The log is left alone: a page gets its sum when a
- * checkpoint brings it into the database.
+ * checkpoint brings it into the database. It is opened as log_file.h says.
  *
  * Only whole pages in exclusive mode: no shared memory, no memory mapping.
  */

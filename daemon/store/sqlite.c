@@ -31,6 +31,12 @@
  * milliseconds of work. */
 #define LOG_BYTES ((size_t)4 << 20)
 
+/* Blocks of the log are made ahead of it, up to a little more than that, in
+ * steps that double; at least so many are there before a batch. */
+#define LOG_ROOM_MAX   (LOG_BYTES + ((size_t)1 << 20))
+#define LOG_ROOM_FIRST ((size_t)256 << 10)
+#define LOG_ROOM_AHEAD ((size_t)128 << 10)
+
 /* The reserve is a multiple of it. */
 #define RESERVE_STEP ((size_t)4 << 20)
 
@@ -51,6 +57,7 @@ struct sqlite_store {
     struct reserve reserve;
     enum sqlite_state state;
     size_t largest_bytes;      /* of the batches so far */
+    size_t log_room;           /* the log was lengthened to; bytes */
     struct store_error why;    /* of the last failure */
     atomic_bool busy;          /* something is under way: */
     const struct batch *batch; /* NULL: a probe */
@@ -144,12 +151,29 @@ static bool keep_log_short(struct sqlite_store *s)
     return false;
 }
 
+/* An fsync of blocks that are there costs half of one that makes them. Not
+ * while room is short; and if there is none, it goes on without. */
+static bool make_log_room(struct sqlite_store *s)
+{
+    size_t wanted = database_log_bytes(s->database) + LOG_ROOM_AHEAD;
+    if (s->state == SQLITE_STORE_LOW || wanted <= s->log_room ||
+        s->log_room == LOG_ROOM_MAX) {
+        return true;
+    }
+    s->log_room = s->log_room == 0 ? LOG_ROOM_FIRST : 2 * s->log_room;
+    if (s->log_room > LOG_ROOM_MAX) {
+        s->log_room = LOG_ROOM_MAX;
+    }
+    return database_lengthen_log(s->database, s->log_room, &s->why) ==
+           DATABASE_DONE;
+}
+
 static enum store_status write_batch(struct sqlite_store *s)
 {
     if (s->state == SQLITE_STORE_FAILED) {
         return STORE_FAILED;
     }
-    if (!keep_log_short(s)) {
+    if (!keep_log_short(s) || !make_log_room(s)) {
         return fail(s, STORE_FAILED);
     }
     count_batch(s, looks_like(s->batch));

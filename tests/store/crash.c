@@ -217,7 +217,7 @@ static void run_part(struct run *run, struct random *random, bool low)
     assert_non_null(store);
     for (int i = 1; i <= run->script->batches; i++) {
         if (low && i == 2) {
-            ram_disk_fail(run->disk, RAM_FULL, 3, false);
+            ram_disk_fail(run->disk, RAM_FULL, 1, false);
             wanted = STORE_DONE_LOW;
         } else if (low && i == run->script->batches) {
             wanted = STORE_DONE;

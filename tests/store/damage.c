@@ -21,6 +21,10 @@
 /* A file header of SQLite, of which every bit is tried. */
 #define HEADER_BYTES 100
 
+/* In the log: a header, and then frames. */
+#define LOG_HEADER  32
+#define FRAME_BYTES ((size_t)24 + 8192)
+
 static int flips = 300;
 static uint64_t seed = 4711;
 
@@ -34,6 +38,7 @@ struct scene {
     const char *name; /* of the file to be damaged */
     char *bytes;      /* owned: what was in it */
     size_t len;
+    size_t end; /* of what was written: only zeros are behind it */
 };
 
 static void fill(struct scene *scene, const struct test_dir *dir, bool crash)
@@ -57,6 +62,20 @@ static void fill(struct scene *scene, const struct test_dir *dir, bool crash)
     }
 }
 
+/* A log has whole frames, and zeros from then on. */
+static size_t end_of_frames(const struct scene *scene)
+{
+    size_t end = LOG_HEADER;
+    while (end + FRAME_BYTES <= scene->len &&
+           memcmp(scene->bytes + end, "\0\0\0", 4) != 0) {
+        end += FRAME_BYTES;
+    }
+    for (size_t at = end; at < scene->len; at++) {
+        assert_int_equal(scene->bytes[at], 0);
+    }
+    return end;
+}
+
 static void scene_make(struct scene *scene, bool crash, const char *name)
 {
     struct test_dir dir;
@@ -68,6 +87,8 @@ static void scene_make(struct scene *scene, bool crash, const char *name)
     scene->name = name;
     scene->bytes = test_file_read(test_path(&scene->whole, name), &scene->len);
     assert_non_null(scene->bytes);
+    scene->end =
+        strcmp(name, "syncd.db-wal") == 0 ? end_of_frames(scene) : scene->len;
 }
 
 static void scene_remove(struct scene *scene)
@@ -154,11 +175,11 @@ static void test_flips_with_log(void **state)
 
 /* How many frames the last transaction has: those behind the last but one that
  * tells the size of the database. */
-static size_t frames_of_last(const struct scene *scene, size_t frame)
+static size_t frames_of_last(const struct scene *scene)
 {
+    const char *end = scene->bytes + scene->end;
     size_t count = 1;
-    while (memcmp(scene->bytes + scene->len - (count + 1) * frame + 4, "\0\0\0",
-                  4) == 0) {
+    while (memcmp(end - (count + 1) * FRAME_BYTES + 4, "\0\0\0", 4) == 0) {
         count++;
     }
     return count;
@@ -171,13 +192,12 @@ static void test_flips_in_log(void **state)
     scene_make(&scene, true, "syncd.db-wal");
     assert_int_equal(open_damaged(&scene, scene.len), BATCHES);
     struct random random = {seed + 2};
-    size_t frame = 24 + 8192;
-    size_t last = (scene.len - frames_of_last(&scene, frame) * frame) * 8;
+    size_t last = (scene.end - frames_of_last(&scene) * FRAME_BYTES) * 8;
     int in_last = 0;
     int refused = 0;
     int rolled_back = 0;
     for (int i = 0; i < flips; i++) {
-        size_t bit = random_below(&random, scene.len * 8);
+        size_t bit = random_below(&random, scene.end * 8);
         int found = flip(&scene, bit);
         assert_true(found == -1 || found == BATCHES ||
                     (found == BATCHES - 1 && bit >= last));
@@ -189,8 +209,13 @@ static void test_flips_in_log(void **state)
                   "transaction, %d of these taken for a torn write\n",
                   refused, flips, in_last, rolled_back);
     assert_true(refused > flips / 2);
-    for (size_t bit = 0; bit < (size_t)32 * 8; bit += 3) { /* the header */
+    for (size_t bit = 0; bit < (size_t)LOG_HEADER * 8; bit += 3) {
         assert_int_equal(flip(&scene, bit), -1);
+    }
+    assert_true(scene.end < scene.len);
+    for (int i = 0; i < flips / 10; i++) { /* what was never written */
+        size_t bit = random_below(&random, (scene.len - scene.end) * 8);
+        assert_int_equal(flip(&scene, scene.end * 8 + bit), BATCHES);
     }
     scene_remove(&scene);
 }
@@ -220,11 +245,11 @@ static void test_log_cut_off(void **state)
     struct random random = {seed + 4};
     int before = BATCHES;
     for (int i = 0; i < flips / 3; i++) {
-        size_t len = random_below(&random, scene.len);
+        size_t len = random_below(&random, scene.end);
         assert_true(open_damaged(&scene, len) >= 0);
     }
     for (size_t tail = 0; tail < 40; tail++) { /* shorter and shorter */
-        int found = open_damaged(&scene, scene.len - tail * 997);
+        int found = open_damaged(&scene, scene.end - tail * 997);
         assert_true(found <= before);
         before = found;
     }
@@ -239,15 +264,14 @@ static void test_torn(void **state)
     (void)state;
     struct scene scene;
     scene_make(&scene, true, "syncd.db-wal");
-    size_t frame = 24 + 8192;
-    size_t last = frames_of_last(&scene, frame);
+    size_t last = frames_of_last(&scene);
     for (size_t back = 1; back <= last + 30; back++) {
-        size_t at = scene.len - back * frame;
-        char *kept = mem_strndup(scene.bytes + at, frame);
-        memset(scene.bytes + at, 0, frame);
+        size_t at = scene.end - back * FRAME_BYTES;
+        char *kept = mem_strndup(scene.bytes + at, FRAME_BYTES);
+        memset(scene.bytes + at, 0, FRAME_BYTES);
         int found = open_damaged(&scene, scene.len);
         assert_int_equal(found, back <= last ? BATCHES - 1 : -1);
-        memcpy(scene.bytes + at, kept, frame);
+        memcpy(scene.bytes + at, kept, FRAME_BYTES);
         mem_free(kept);
     }
     scene_remove(&scene);
