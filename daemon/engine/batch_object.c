@@ -126,6 +126,18 @@ struct row_batch batch_row(struct engine *engine, struct batch_object *batch)
         .uid = account_uid(engine, batch->named.owner)};
 }
 
+/* A count as it is written in a row; false: it is none. */
+static bool read_count(struct slice text, size_t *count)
+{
+    int64_t number;
+    if (!scan_valid(text) || scan_kind_of(text) != SCAN_NUMBER ||
+        !scan_integer(text, &number) || number < 0) {
+        return false;
+    }
+    *count = (size_t)number;
+    return true;
+}
+
 static bool load_stages(struct engine *engine, const struct row_batch *row)
 {
     struct slice names[STAGES_MAX];
@@ -139,11 +151,9 @@ static bool load_stages(struct engine *engine, const struct row_batch *row)
         batch_new(engine, row->id, row->name, (struct slices){names, count});
     names_own(engine, &batch->named, row->uid);
     for (size_t i = 0; i < count; i++) {
-        int64_t number;
-        if (!scan_integer(done[i], &number) || number < 0) {
+        if (!read_count(done[i], &batch->stages[i].done_count)) {
             return false;
         }
-        batch->stages[i].done_count = (size_t)number;
     }
     batch->goes_on = row->goes_on != 0;
     batch->sealed = row->sealed != 0;

@@ -127,7 +127,7 @@ bool hold_load(struct engine *engine, const struct row_hold *row)
     struct session *session = session_of_id(engine, row->session);
     if (session == NULL || row->object.at == NULL || row->token == 0 ||
         row->token >= engine->tokens.next || row->count == 0 ||
-        row->kind >= HOLD_KINDS) {
+        row->count > (uint64_t)WIRE_INTEGER_MAX || row->kind >= HOLD_KINDS) {
         return false;
     }
     struct hold *hold =

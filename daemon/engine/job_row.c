@@ -118,10 +118,11 @@ static enum job_state loaded_state(struct engine *engine, struct job *job,
     return state;
 }
 
+/* Of a job that is not held. */
 static int64_t loaded_rank(struct engine *engine, struct job *job,
                            const struct row_job *row, enum job_state state)
 {
-    if (state == JOB_READY || state == JOB_HELD) {
+    if (state == JOB_READY) {
         return job_rank(row->priority);
     }
     if (state == JOB_DONE || state == JOB_DEAD) {

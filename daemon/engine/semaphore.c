@@ -217,7 +217,7 @@ struct hold *semaphore_load_hold(struct engine *engine, struct session *session,
 {
     struct semaphore *semaphore = semaphore_find(engine, row->object);
     struct hold same = {.token = row->token};
-    if (semaphore == NULL || row->count > INT64_MAX ||
+    if (semaphore == NULL ||
         RB_FIND(hold_tokens, &semaphore->holds_by_token, &same) != NULL) {
         return NULL;
     }
