@@ -39,6 +39,7 @@ struct batch_object *batch_new(struct engine *engine, uint64_t id,
         TAILQ_INIT(&stage->jobs);
         TAILQ_INIT(&stage->dead);
         TAILQ_INIT(&stage->held);
+        RB_INIT(&stage->held_by_queue);
         TAILQ_INIT(&stage->putters);
     }
     names_add(engine, &engine->batches, &batch->named, name,
@@ -76,10 +77,7 @@ void batch_free(struct engine *engine, struct batch_object *batch)
     for (size_t i = 0; i < batch->stages_count; i++) {
         struct stage *stage = &batch->stages[i];
         CHECK(TAILQ_EMPTY(&stage->jobs) && TAILQ_EMPTY(&stage->dead));
-        CHECK(TAILQ_EMPTY(&stage->putters));
-        while (!TAILQ_EMPTY(&stage->held)) {
-            side_set_drop_if_empty(TAILQ_FIRST(&stage->held));
-        }
+        CHECK(TAILQ_EMPTY(&stage->putters) && TAILQ_EMPTY(&stage->held));
         mem_free((void *)stage->name.at);
     }
     change_gone(engine, ROW_batch, batch->id, &batch->saved);

@@ -39,7 +39,8 @@ struct stage {
     uint64_t released_in;      /* the batch of changes that opened it */
     struct stage_jobs jobs;    /* not arrived */
     struct stage_jobs dead;
-    struct side_sets held;  /* until it opens */
+    struct side_sets held; /* until it opens */
+    struct side_set_tree held_by_queue;
     struct putters putters; /* puts that wait for room */
 };
 

@@ -69,10 +69,46 @@ static void check_waiters(struct engine *engine, struct queue *queue)
     }
 }
 
+/* One that stands apart is there for the jobs in it, in the order of its queue.
+ */
+static size_t check_apart(const struct engine *engine,
+                          const struct job_set *set, enum apart apart)
+{
+    CHECK(set->apart == apart && set->count > 0);
+    CHECK(set->lifo == (apart == APART_LIMITS && set->queue->terms.lifo));
+    return check_set(engine, set);
+}
+
+/* I4, I12: jobs with limits stand where whoever looks finds the first one, and
+ * no lane is closed for which there is a permit. */
+static size_t check_limited(const struct engine *engine,
+                            const struct queue *queue)
+{
+    size_t jobs = 0;
+    size_t sets = 0;
+    for (struct limited_set *limited = limited_first(queue); limited != NULL;
+         limited = limited_next(limited)) {
+        const struct lane *lane = limited->lane;
+        bool named = false;
+        jobs += check_apart(engine, &limited->set, APART_LIMITS);
+        CHECK(limited->first_id == job_set_first(&limited->set)->id);
+        for (size_t i = 0; i < limited->limits_count; i++) {
+            named = named || limited->limits[i] == lane->semaphore;
+        }
+        CHECK(named);
+        CHECK(lane->open || engine->shutting_down ||
+              !semaphore_has_permit(lane->semaphore));
+        sets++;
+    }
+    CHECK(sets == limited_in_lanes(queue));
+    return jobs;
+}
+
 static size_t check_queue(struct engine *engine, struct queue *queue)
 {
     size_t jobs = 0;
-    CHECK(!queue->touched);
+    CHECK(!queue->touched && !queue->contested);
+    CHECK(queue->sets[JOB_READY]->lifo == queue->terms.lifo);
     for (size_t i = 0; i < JOB_STATES; i++) {
         CHECK(queue->sets[i]->queue == queue);
         CHECK(queue->sets[i]->state == (enum job_state)i);
@@ -82,11 +118,9 @@ static size_t check_queue(struct engine *engine, struct queue *queue)
     const struct side_set *side;
     TAILQ_FOREACH (side, &queue->held_sets, of_queue) {
         CHECK(stage_is_held(side->stage)); /* I13 */
-        jobs += check_set(engine, &side->set);
+        jobs += check_apart(engine, &side->set, APART_STAGE);
     }
-    TAILQ_FOREACH (side, &queue->parked_sets, of_queue) {
-        jobs += check_set(engine, &side->set);
-    }
+    jobs += check_limited(engine, queue);
     for (size_t i = 0, sum = 0; i < JOB_STATES; i++) {
         sum += queue->counts[i];
         CHECK(sum <= engine->jobs.count);
@@ -307,7 +341,7 @@ void engine_check(struct engine *engine)
     HASH_ITER (by_id, engine->queues_by_id, queue, next_queue) {
         jobs += check_queue(engine, queue);
     }
-    CHECK(jobs == engine->jobs.count);
+    CHECK(jobs == engine->jobs.count && TAILQ_EMPTY(&engine->freed));
     struct session *session, *next_session;
     HASH_ITER (by_id, engine->sessions_by_id, session, next_session) {
         check_session(session);

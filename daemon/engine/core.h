@@ -16,6 +16,7 @@
 #include "daemon/engine/event_object.h"
 #include "daemon/engine/hold.h"
 #include "daemon/engine/index.h"
+#include "daemon/engine/limited.h"
 #include "daemon/engine/lock.h"
 #include "daemon/engine/names.h"
 #include "daemon/engine/queue.h"
@@ -90,7 +91,9 @@ struct engine {
     struct queue *queues_by_id;
     struct names queues;
     struct queue_list touched;
-    struct queue_list contested;   /* see queues_settle */
+    struct contested contested;  /* see queues_settle */
+    struct semaphore_list freed; /* see limited.h */
+    size_t freed_count;
     struct queue_list memory_line; /* queues whose first put waits for memory */
     size_t memory_used;
     struct accounts accounts;

@@ -140,7 +140,8 @@ struct engine *engine_new(const struct engine_options *options)
     out_init(&engine->scratch);
     names_init(&engine->queues);
     TAILQ_INIT(&engine->touched);
-    TAILQ_INIT(&engine->contested);
+    RB_INIT(&engine->contested);
+    TAILQ_INIT(&engine->freed);
     TAILQ_INIT(&engine->detached);
     TAILQ_INIT(&engine->memory_line);
     TAILQ_INIT(&engine->sweeps);

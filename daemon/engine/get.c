@@ -185,6 +185,11 @@ static bool serve(struct engine *engine, const struct want *want,
     return true;
 }
 
+struct queue *get_queue(const struct waiter *waiter, size_t index)
+{
+    return CONTAINER_OF(waiter->links[index].list, struct queue, getters);
+}
+
 static struct want want_of(const struct waiter *waiter)
 {
     const struct wait_get *get = &waiter->u.get;
@@ -196,8 +201,7 @@ static struct want want_of(const struct waiter *waiter)
                         .detached = get->detached,
                         .finished = get->finished};
     for (size_t i = 0; i < waiter->links_count; i++) {
-        want.queues[i] =
-            CONTAINER_OF(waiter->links[i].list, struct queue, getters);
+        want.queues[i] = get_queue(waiter, i);
     }
     return want;
 }

@@ -258,7 +258,10 @@ static void move(struct engine *engine, struct job *job, enum job_state state,
     if (state != JOB_RUNNING) {
         end_lease(engine, job);
     }
-    job_link(engine, job, queue->sets[state], rank);
+    job_link(engine, job,
+             state == JOB_READY ? limited_ready_set(queue, job)
+                                : queue->sets[state],
+             rank);
     if (job_state_is_unfinished(state)) {
         job_key(queue, job);
     } else {
@@ -275,7 +278,7 @@ static void link_free(struct engine *engine, struct job *job,
         job_link(engine, job, queue->sets[JOB_DELAYED],
                  later(engine->now_us, delay_us));
     } else {
-        job_link(engine, job, queue->sets[JOB_READY],
+        job_link(engine, job, limited_ready_set(queue, job),
                  job_rank(job_priority(job)));
     }
 }
@@ -341,15 +344,6 @@ void job_released(struct engine *engine, struct job *job)
                               when its delay runs, only its own row can */
     }
     queue_touch(engine, queue);
-}
-
-void job_park(struct engine *engine, struct job *job,
-              struct semaphore *semaphore)
-{
-    struct queue *queue = job->set->queue;
-    job_unlink(job);
-    job_link(engine, job, side_set_parked(queue, semaphore),
-             job_rank(job_priority(job)));
 }
 
 void job_forget(struct engine *engine, struct job *job)
@@ -447,12 +441,12 @@ static void answer_waiters(struct engine *engine, struct job *job)
 /* Out of everything, and freed. */
 void job_vanish(struct engine *engine, struct job *job)
 {
-    struct job_set *set = job->set;
-    struct queue *queue = set->queue;
+    struct queue *queue = job->set->queue;
+    enum job_state state = job->set->state;
     unkey(queue, job);
     job_unlink(job);
     if (job->extra != NULL && job->extra->stage != NULL) {
-        stage_leave(engine, job, set->state);
+        stage_leave(engine, job, state);
     }
     end_lease(engine, job);
     index_remove(&engine->jobs, job->id);
@@ -530,7 +524,8 @@ void job_revive(struct engine *engine, struct job *job)
     job_extra(engine, job)->finished_at_us = 0;
     job->extra->crashes = 0;
     job_unlink(job);
-    job_link(engine, job, queue->sets[JOB_READY], job_rank(job_priority(job)));
+    job_link(engine, job, limited_ready_set(queue, job),
+             job_rank(job_priority(job)));
     if (job->extra->stage != NULL) {
         stage_revive(engine, job);
     }

@@ -111,8 +111,15 @@ struct job {
  * The jobs of one queue in one state. A set that is doomed (purged, of a
  * deleted queue) is out of reach: for everyone its jobs are gone already.
  */
+enum apart {
+    APART_NOT,
+    APART_STAGE, /* side_set.h */
+    APART_LIMITS /* limited.h */
+};
+
 struct job_set {
     struct job_tree tree;
+    enum apart apart; /* from the queue's set of its state, and why */
     struct queue *queue;
     enum job_state state;
     enum job_state made_for; /* as its stage counts it, whatever came since */
@@ -194,9 +201,6 @@ void job_back(struct engine *engine, struct job *job, int64_t delay_us);
 void job_due(struct engine *engine, struct job *job); /* DELAYED: its time */
 /* HELD: one thing that held it is gone; on when it was the last. */
 void job_unheld(struct engine *engine, struct job *job);
-/* READY: stands apart until the semaphore has a permit. */
-void job_park(struct engine *engine, struct job *job,
-              struct semaphore *semaphore);
 /* Done: kept as long as its terms say, or gone. `result` may be absent. */
 void job_finish(struct engine *engine, struct job *job, struct slice result);
 void job_die(struct engine *engine, struct job *job);

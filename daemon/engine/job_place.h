@@ -16,7 +16,7 @@ bool job_state_is_unfinished(enum job_state state);
 void job_link(struct engine *engine, struct job *job, struct job_set *set,
               int64_t rank);
 
-/* Out of its set. */
+/* Out of its set, which may be gone then, if it was one apart. */
 void job_unlink(struct job *job);
 
 /* Out of everything, and freed. */

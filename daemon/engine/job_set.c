@@ -69,6 +69,9 @@ void job_link(struct engine *engine, struct job *job, struct job_set *set,
         (!timer_armed(&set->timer) || rank < set->timer.due_us)) {
         timer_arm(&engine->timers, &set->timer, rank);
     }
+    if (set->apart == APART_LIMITS) {
+        limited_changed(set);
+    }
 }
 
 void job_unlink(struct job *job)
@@ -79,6 +82,11 @@ void job_unlink(struct job *job)
     set->bytes -= job->body_len;
     count_job(job, set, false);
     job->set = NULL;
+    if (set->apart == APART_LIMITS) {
+        limited_changed(set);
+    } else if (set->apart == APART_STAGE) {
+        side_set_left(set);
+    }
 }
 
 /* Its time has come. */

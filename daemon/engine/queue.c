@@ -53,7 +53,9 @@ static struct queue *queue_new(struct engine *engine, uint64_t id,
     queue->idle_since_us = engine->now_us;
     queue->timer.kind = TIMER_QUEUE;
     TAILQ_INIT(&queue->held_sets);
-    TAILQ_INIT(&queue->parked_sets);
+    RB_INIT(&queue->limited);
+    RB_INIT(&queue->lanes);
+    RB_INIT(&queue->open_lanes);
     waiter_list_init(&queue->putters);
     waiter_list_init(&queue->getters);
     waiter_list_init(&queue->joiners);
@@ -238,43 +240,6 @@ bool queue_has_room(const struct queue *queue, size_t jobs, size_t bytes)
             queue_bytes(queue) + bytes <= (size_t)terms->max_bytes);
 }
 
-/* Does the first job stand before the second in this queue? */
-static bool is_before(const struct queue *queue, const struct job *a,
-                      const struct job *b)
-{
-    if (a->rank != b->rank) {
-        return a->rank < b->rank;
-    }
-    return (a->id < b->id) != queue->terms.lifo;
-}
-
-/* The first ready job, those included that wait for a permit there is now. */
-static struct job *first_ready(const struct queue *queue)
-{
-    struct job *first = job_set_first(queue->sets[JOB_READY]);
-    const struct side_set *side;
-    TAILQ_FOREACH (side, &queue->parked_sets, of_queue) {
-        struct job *job = job_set_first(&side->set);
-        if (job != NULL && semaphore_has_permit(side->semaphore) &&
-            (first == NULL || is_before(queue, job, first))) {
-            first = job;
-        }
-    }
-    return first;
-}
-
-/* A semaphore that keeps it from running; NULL: none does. */
-static struct semaphore *blocked_by(const struct job *job)
-{
-    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
-         i++) {
-        if (!semaphore_has_permit(job->extra->limits[i])) {
-            return job->extra->limits[i];
-        }
-    }
-    return NULL;
-}
-
 static bool is_cancelled(const struct job *job)
 {
     return job->extra != NULL && job->extra->stage != NULL &&
@@ -289,20 +254,11 @@ struct job *queue_next(struct engine *engine, struct queue *queue)
          queue_count(queue, JOB_RUNNING) >= (size_t)concurrency)) {
         return NULL;
     }
-    for (;;) {
-        struct job *job = first_ready(queue);
-        if (job == NULL) {
-            return NULL;
-        }
-        struct semaphore *semaphore = blocked_by(job);
-        if (is_cancelled(job)) {
-            job_remove(engine, job);
-        } else if (semaphore != NULL) {
-            job_park(engine, job, semaphore);
-        } else {
-            return job;
-        }
+    struct job *job;
+    while ((job = limited_first_ready(queue)) != NULL && is_cancelled(job)) {
+        job_remove(engine, job);
     }
+    return job;
 }
 
 void queue_touch(struct engine *engine, struct queue *queue)
@@ -354,6 +310,25 @@ static bool batches_wait(const struct engine *engine)
     return !TAILQ_EMPTY(&engine->batches_touched);
 }
 
+static int contested_compare(const struct queue *a, const struct queue *b)
+{
+    if (a->contested_by != b->contested_by) {
+        return a->contested_by < b->contested_by ? -1 : 1;
+    }
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+TREE_GENERATE(contested, queue, by_contested, contested_compare)
+
+static void contest(struct engine *engine, struct queue *queue)
+{
+    if (!queue->contested) {
+        queue->contested = true;
+        queue->contested_by = waiter_first(&queue->getters)->serial;
+        RB_INSERT(contested, &engine->contested, queue);
+    }
+}
+
 static void settle(struct engine *engine, struct queue *queue)
 {
     while (!batches_wait(engine) &&
@@ -365,10 +340,7 @@ static void settle(struct engine *engine, struct queue *queue)
         return;
     }
     if (first_wants_more(queue) && queue_next(engine, queue) != NULL) {
-        if (!queue->contested) {
-            queue->contested = true;
-            TAILQ_INSERT_TAIL(&engine->contested, queue, of_contested);
-        }
+        contest(engine, queue);
         return;
     }
     if (queue_is_through(queue)) {
@@ -411,33 +383,73 @@ void queue_leave_memory_line(struct engine *engine, struct queue *queue)
     }
 }
 
+/* The get stands at the head of a line and may be served: opens what it might
+ * get from its queues. True: there was something, and who is in line before it
+ * goes first. */
+static bool open_for(struct engine *engine, const struct waiter *waiter)
+{
+    bool any = false;
+    for (size_t i = 0; i < waiter->links_count; i++) {
+        struct queue *queue = get_queue(waiter, i);
+        if (limited_wake_queue(engine, queue)) {
+            queue_touch(engine, queue);
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* All of its queues have another one at the head of their lines. */
+static void serve_several(struct engine *engine, struct queue *queue,
+                          const struct waiter *waiter)
+{
+    for (size_t i = 0; i < waiter->links_count; i++) {
+        queue_touch(engine, get_queue(waiter, i));
+    }
+    (void)get_serve(engine, queue);
+}
+
 /*
  * A get of several queues takes what comes first in all of them, and may take
  * it from a queue in which others came before: so those are served first, and
- * then, of all such gets at the head of a line, the one that came first.
+ * then, of all such gets at the head of a line, the one that came first. What
+ * has changed since the queue was found contested is seen when it is settled
+ * again.
  */
 static bool serve_contested(struct engine *engine)
 {
-    struct queue *queue;
-    struct queue *first = NULL;
-    TAILQ_FOREACH (queue, &engine->contested, of_contested) {
-        const struct waiter *waiter = waiter_first(&queue->getters);
-        if (waiter != NULL &&
-            (first == NULL ||
-             waiter->serial < waiter_first(&first->getters)->serial)) {
-            first = queue;
-        }
+    struct queue *queue = RB_MIN(contested, &engine->contested);
+    if (queue == NULL) {
+        return false;
     }
-    if (first != NULL) {
-        (void)get_serve(engine, first);
+    RB_REMOVE(contested, &engine->contested, queue);
+    queue->contested = false;
+    queue_touch(engine, queue);
+    const struct waiter *waiter = waiter_first(&queue->getters);
+    if (waiter != NULL && waiter->serial == queue->contested_by &&
+        !open_for(engine, waiter)) {
+        serve_several(engine, queue, waiter);
     }
-    bool any = !TAILQ_EMPTY(&engine->contested);
-    while ((queue = TAILQ_FIRST(&engine->contested)) != NULL) {
-        TAILQ_REMOVE(&engine->contested, queue, of_contested);
-        queue->contested = false;
-        queue_touch(engine, queue);
+    return true;
+}
+
+/* A permit goes to the queue that is first in line before anybody looks who
+ * would pass it; but not while that one waits for its turn. NULL: none is left.
+ */
+static struct queue *next_to_settle(struct engine *engine)
+{
+    struct queue *queue = NULL;
+    if (RB_EMPTY(&engine->contested)) {
+        queue = limited_wake_one(engine);
     }
-    return any;
+    if (queue == NULL) {
+        queue = TAILQ_FIRST(&engine->touched);
+    }
+    if (queue != NULL && queue->touched) {
+        TAILQ_REMOVE(&engine->touched, queue, of_touched);
+        queue->touched = false;
+    }
+    return queue;
 }
 
 void queues_settle(struct engine *engine)
@@ -448,9 +460,7 @@ void queues_settle(struct engine *engine)
         sweeps_step(engine); /* before anybody is served: what a stage releases
                                 is there all at once */
         while (!batches_wait(engine) &&
-               (queue = TAILQ_FIRST(&engine->touched)) != NULL) {
-            TAILQ_REMOVE(&engine->touched, queue, of_touched);
-            queue->touched = false;
+               (queue = next_to_settle(engine)) != NULL) {
             settle(engine, queue);
         }
     } while (batches_wait(engine) || serve_contested(engine) ||
@@ -493,7 +503,9 @@ void queue_forget(struct engine *engine, struct queue *queue)
 void queue_free(struct engine *engine, struct queue *take_queue)
 {
     struct queue *queue = take_queue;
-    CHECK(queue->deleted && is_idle(queue));
+    CHECK(queue->deleted && is_idle(queue) && !queue->contested);
+    CHECK(TAILQ_EMPTY(&queue->held_sets) && RB_EMPTY(&queue->limited) &&
+          RB_EMPTY(&queue->lanes));
     if (queue->touched) {
         TAILQ_REMOVE(&engine->touched, queue, of_touched);
     }
@@ -502,12 +514,6 @@ void queue_free(struct engine *engine, struct queue *take_queue)
     for (size_t i = 0; i < JOB_STATES; i++) {
         timer_disarm(&engine->timers, &queue->sets[i]->timer);
         mem_free(queue->sets[i]);
-    }
-    while (!TAILQ_EMPTY(&queue->held_sets)) {
-        side_set_drop_if_empty(TAILQ_FIRST(&queue->held_sets));
-    }
-    while (!TAILQ_EMPTY(&queue->parked_sets)) {
-        side_set_drop_if_empty(TAILQ_FIRST(&queue->parked_sets));
     }
     HASH_CLEAR(by_key, queue->keys);
     change_free(engine, (void *)queue->named.name.at);

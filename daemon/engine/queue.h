@@ -12,6 +12,7 @@
 #define SYNCD_ENGINE_QUEUE_H
 
 #include "daemon/engine/job.h"
+#include "daemon/engine/limited.h"
 #include "daemon/engine/names.h"
 #include "daemon/engine/rate.h"
 #include "daemon/engine/side_set.h"
@@ -44,6 +45,7 @@ struct queue {
     bool deleted; /* out of reach; its jobs are being removed */
     bool touched;
     bool contested;
+    uint64_t contested_by; /* the serial of the get at the head of its line */
     struct saved saved;
     uint64_t forgets_in; /* since the batch in which it became one in memory:
                             until then it is still on disk as it was */
@@ -51,8 +53,10 @@ struct queue {
     size_t counts[JOB_STATES];        /* jobs, wherever they stand */
     size_t bytes;                     /* of ready and delayed bodies */
     struct side_sets held_sets;       /* by stages that have not come */
-    struct side_sets parked_sets;     /* for want of a permit */
-    size_t sweeps;                    /* that work on its jobs */
+    struct limited_sets limited;      /* ready jobs that need permits, and */
+    struct lanes lanes;               /* what they wait for: limited.h */
+    struct open_lanes open_lanes;
+    size_t sweeps; /* that work on its jobs */
     struct job_extra *keys;
     struct waiter_list putters;
     struct waiter_list getters;
@@ -66,11 +70,12 @@ struct queue {
     bool wants_memory; /* on the engine's line for memory */
     TAILQ_ENTRY(queue) of_memory;
     TAILQ_ENTRY(queue) of_touched;
-    TAILQ_ENTRY(queue) of_contested;
+    RB_ENTRY(queue) by_contested;
     UT_hash_handle by_id;
 };
 
 TAILQ_HEAD(queue_list, queue);
+RB_HEAD(contested, queue);
 
 /* NULL: there is none of that name. */
 struct queue *queue_find(const struct engine *engine, struct slice name);
@@ -158,6 +163,8 @@ bool put_admit(struct engine *engine, struct queue *queue);
 bool put_memory_fits(const struct engine *engine, const struct queue *queue);
 /* get.c: serves the first getter; false: nobody was served. */
 bool get_serve(struct engine *engine, struct queue *queue);
+/* Of the queues in whose lines this get stands, the one with that index. */
+struct queue *get_queue(const struct waiter *waiter, size_t index);
 /* Are all the queues that this get waits for closed and empty? */
 bool get_is_over(const struct waiter *waiter);
 

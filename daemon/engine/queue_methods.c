@@ -76,7 +76,7 @@ void queue_write(const struct engine *engine, struct out *out,
     WRITE(out, flag, "declared", queue->declared);
     WRITE(out, seconds, "created_at",
           wire_time_us(engine, queue->created_at_us));
-    const struct job *oldest = job_set_first(queue->sets[JOB_READY]);
+    const struct job *oldest = limited_first_look(queue);
     if (oldest != NULL) {
         WRITE(out, seconds, "oldest_ready_at",
               wire_time_us(engine, oldest->put_at_us));

@@ -18,7 +18,7 @@ static struct semaphore *semaphore_new(struct engine *engine, uint64_t id,
     semaphore->bounded = bounded;
     TAILQ_INIT(&semaphore->holds);
     waiter_list_init(&semaphore->waiters);
-    TAILQ_INIT(&semaphore->parked);
+    TAILQ_INIT(&semaphore->lanes);
     names_add(engine, &engine->semaphores, &semaphore->named, name,
               account_at_hand(engine));
     return semaphore;
@@ -151,10 +151,7 @@ void semaphore_settle(struct engine *engine, struct semaphore *semaphore)
         waiter_reply(engine, waiter, grant_batch(engine, session, held));
     }
     if (semaphore_has_permit(semaphore)) {
-        const struct side_set *side;
-        TAILQ_FOREACH (side, &semaphore->parked, of_other) {
-            queue_touch(engine, side->set.queue);
-        }
+        limited_freed(engine, semaphore);
     }
 }
 
@@ -486,9 +483,8 @@ static void semaphore_free(struct engine *engine, struct semaphore *semaphore)
     while (!TAILQ_EMPTY(&semaphore->holds)) {
         end_hold(engine, semaphore, TAILQ_FIRST(&semaphore->holds));
     }
-    while (!TAILQ_EMPTY(&semaphore->parked)) {
-        side_set_drop_if_empty(TAILQ_FIRST(&semaphore->parked));
-    }
+    CHECK(TAILQ_EMPTY(&semaphore->lanes));
+    limited_forget(engine, semaphore);
     change_gone(engine, ROW_semaphore, semaphore->id, &semaphore->saved);
     names_remove(engine, &engine->semaphores, &semaphore->named);
     mem_free(semaphore);

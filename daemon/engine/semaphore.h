@@ -14,8 +14,8 @@
 #define SYNCD_ENGINE_SEMAPHORE_H
 
 #include "daemon/engine/hold.h"
+#include "daemon/engine/limited.h"
 #include "daemon/engine/names.h"
-#include "daemon/engine/side_set.h"
 #include "daemon/engine/waiter.h"
 
 struct semaphore {
@@ -31,10 +31,14 @@ struct semaphore {
     struct hold_holders holds_by_holder; /* those of a session, the oldest
                                             first */
     struct waiter_list waiters;
-    struct side_sets parked; /* ready jobs that wait for a permit */
-    size_t jobs;             /* that name it: it cannot be deleted */
+    struct lane_line lanes; /* of ready jobs that wait for a permit */
+    bool freed;             /* lanes may have to be opened */
+    TAILQ_ENTRY(semaphore) of_freed;
+    size_t jobs; /* that name it: it cannot be deleted */
     struct saved saved;
 };
+
+TAILQ_HEAD(semaphore_list, semaphore);
 
 struct semaphore *semaphore_find(const struct engine *engine,
                                  struct slice name);

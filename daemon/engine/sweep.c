@@ -164,12 +164,21 @@ static void take_one(struct taking *taking, struct job_set *take_set)
     taking->last = sweep_new(taking->engine, taking->kind, take_set);
 }
 
-static void take_side_sets(struct taking *taking, struct side_sets *sets)
+static void take_held_sets(struct taking *taking)
 {
     struct side_set *side;
-    while ((side = TAILQ_FIRST(sets)) != NULL) {
+    while ((side = TAILQ_FIRST(&taking->queue->held_sets)) != NULL) {
         side_set_unlink(side);
         take_one(taking, &side->set);
+    }
+}
+
+static void take_limited_sets(struct taking *taking)
+{
+    struct limited_set *limited;
+    while ((limited = limited_first(taking->queue)) != NULL) {
+        limited_unlink(limited);
+        take_one(taking, &limited->set);
     }
 }
 
@@ -192,10 +201,10 @@ static void take_sets(struct taking *taking, unsigned states)
     struct queue *queue = taking->queue;
     if ((states & 1U << JOB_READY) != 0) {
         doom_moving(taking);
-        take_side_sets(taking, &queue->parked_sets);
+        take_limited_sets(taking);
     }
     if ((states & 1U << JOB_HELD) != 0) {
-        take_side_sets(taking, &queue->held_sets);
+        take_held_sets(taking);
     }
     for (size_t i = 0; i < JOB_STATES; i++) {
         if ((states & 1U << i) != 0 && queue->sets[i]->count > 0) {

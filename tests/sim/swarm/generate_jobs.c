@@ -135,11 +135,15 @@ static void add_terms(struct generator *g, bool key)
 
 static void add_limits(struct generator *g, int queue)
 {
+    static const char *const own[] = {"\"s0\"", "\"s1\"", "\"s0\",\"s1\"",
+                                      "\"s1\",\"s0\""};
     if (g->shares) {
         add_param(g, "\"limits\":[\"s%u\"%s]", draw(g, 2),
                   chance(g, 30) ? ",\"s2\"" : "");
-    } else if (queue < M_SEMAPHORES) {
-        add_param(g, "\"limits\":[\"s%d\"]", queue);
+    } else if (queue == 0) {
+        add_param(g, "\"limits\":[%s]", own[draw(g, 4)]);
+    } else if (queue == 1) {
+        add_param(g, "\"limits\":[\"s2\"]");
     }
 }
 
