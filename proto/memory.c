@@ -1,5 +1,6 @@
 #include "proto/memory.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,11 @@ char *mem_strndup(const char *at, size_t len)
     }
     copy[len] = '\0';
     return copy;
+}
+
+size_t mem_size(void *block)
+{
+    return malloc_usable_size(block);
 }
 
 void mem_free(void *take_old)

@@ -20,4 +20,7 @@ void *mem_realloc(void *take_old, size_t size);
 char *mem_strndup(const char *at, size_t len); /* NUL-terminated copy */
 void mem_free(void *take_old);                 /* NULL is fine */
 
+/* What the block has, at least what was asked for; of NULL 0. */
+size_t mem_size(void *block);
+
 #endif

@@ -5,17 +5,17 @@ void changes_init(struct changes *changes)
     *changes = (struct changes){0};
 }
 
-static void free_graves(struct changes *changes)
+static void free_graves(struct changes *changes, struct spares *spares)
 {
     for (size_t i = 0; i < changes->graves_count; i++) {
-        mem_free(changes->graves[i]);
+        spares_give(spares, changes->graves[i]);
     }
     changes->graves_count = 0;
 }
 
-void changes_fini(struct changes *changes)
+void changes_fini(struct changes *changes, struct spares *spares)
 {
-    free_graves(changes);
+    free_graves(changes, spares);
     mem_free(changes->graves);
     mem_free(changes->open);
     for (size_t i = 0; i < ROW_KINDS; i++) {
@@ -65,7 +65,7 @@ void change_free(struct engine *engine, void *take_memory)
 {
     struct changes *changes = &engine->changes;
     if (!changes->out || take_memory == NULL) {
-        mem_free(take_memory);
+        spares_give(&engine->spares, take_memory);
         return;
     }
     if (changes->graves_count == changes->graves_cap) {
@@ -261,5 +261,5 @@ void change_persisted(struct engine *engine)
     }
     changes->out = false;
     changes->done++;
-    free_graves(changes);
+    free_graves(changes, &engine->spares);
 }

@@ -14,6 +14,7 @@
 #define SYNCD_ENGINE_CHANGE_H
 
 #include "daemon/store/row.h"
+#include "proto/spares.h"
 
 struct engine;
 
@@ -52,7 +53,7 @@ struct changes {
 };
 
 void changes_init(struct changes *changes);
-void changes_fini(struct changes *changes);
+void changes_fini(struct changes *changes, struct spares *spares);
 
 /* Fills the row of an object as it is now; where its `saved` is. */
 struct saved *change_fill_row(struct engine *engine, enum row_kind kind,
@@ -66,7 +67,7 @@ void change_mark(struct engine *engine, enum row_kind kind, void *object,
 void change_gone(struct engine *engine, enum row_kind kind, uint64_t id,
                  struct saved *saved);
 
-/* mem_free, but not before the batch that is out was answered. */
+/* spares_give, but not before the batch that is out was answered. */
 void change_free(struct engine *engine, void *take_memory);
 
 /* The batch that a change made now will be in. */

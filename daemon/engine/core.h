@@ -29,6 +29,7 @@
 #include "proto/check.h"
 #include "proto/limits.h"
 #include "proto/memory.h"
+#include "proto/spares.h"
 
 /* No time on disk is later (it is in the year 38505): what is counted from it
  * does not run over. */
@@ -84,8 +85,9 @@ struct engine {
     struct numbers object_ids; /* of everything else */
     struct saved counters_saved;
     struct changes changes;
-    struct held held[2]; /* [0]: of the batch that is out, or collects if none
-                            is; [1]: collects while one is out */
+    struct spares spares; /* memory of jobs and leases that are gone */
+    struct held held[2];  /* [0]: of the batch that is out, or collects if none
+                             is; [1]: collects while one is out */
     struct index jobs;
     struct lease_list detached; /* leases that belong to no session */
     struct queue *queues_by_id;

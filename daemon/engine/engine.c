@@ -187,7 +187,8 @@ void engine_free(struct engine *engine)
     out_fini(&engine->scratch);
     CHECK(engine->memory_used == 0);
     accounts_fini(&engine->accounts);
-    changes_fini(&engine->changes);
+    changes_fini(&engine->changes, &engine->spares);
+    spares_fini(&engine->spares);
     mem_free(engine);
 }
 

@@ -43,15 +43,17 @@ static struct lease *lease_new(struct engine *engine, const struct want *want,
                                struct job *job, uint64_t token)
 {
     struct session *session = want->to->session;
-    struct lease *lease = mem_zalloc(sizeof(*lease));
-    lease->job = job;
-    lease->token = token;
-    lease->length_us = want->lease_us >= 0 ? want->lease_us : job_lease_us(job);
-    lease->began_us = engine->now_us;
-    lease->uid = session->peer.uid;
-    lease->detached = want->detached;
-    lease->kept = want->detached || session->grace_us > 0;
-    lease->session = want->detached ? NULL : session;
+    struct lease *lease = spares_take(&engine->spares, sizeof(*lease));
+    *lease = (struct lease){
+        .job = job,
+        .token = token,
+        .length_us = want->lease_us >= 0 ? want->lease_us : job_lease_us(job),
+        .began_us = engine->now_us,
+        .uid = session->peer.uid,
+        .detached = want->detached,
+        .kept = want->detached || session->grace_us > 0,
+        .session = want->detached ? NULL : session,
+    };
     lease_link(engine, lease);
     return lease;
 }

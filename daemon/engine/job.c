@@ -33,11 +33,6 @@ int64_t job_rank(double priority)
     return bits < 0 ? bits ^ INT64_MAX : bits;
 }
 
-static size_t job_size(const struct job *job)
-{
-    return sizeof(*job) + job->body_len + 16;
-}
-
 enum job_state job_state(const struct job *job)
 {
     return job->set->state;
@@ -74,124 +69,6 @@ int64_t job_keep_done_us(const struct job *job)
                : job->set->queue->terms.keep_done_us;
 }
 
-struct job_extra *job_extra(struct engine *engine, struct job *job)
-{
-    if (job->extra == NULL) {
-        struct job_extra *extra = mem_zalloc(sizeof(*extra));
-        extra->lease_us = -1;
-        extra->job = job;
-        extra->max_attempts = -1;
-        extra->keep_done_us = -1;
-        waiter_list_init(&extra->waiters);
-        job->extra = extra;
-        memory_add(engine, job->owner, sizeof(*extra));
-    }
-    return job->extra;
-}
-
-/* Replaces an owned text of a job. */
-static void set_text(struct engine *engine, const struct job *job,
-                     struct slice *text, struct slice value)
-{
-    memory_sub(engine, job->owner, text->len);
-    change_free(engine, (void *)text->at);
-    *text = slice_copy(value);
-    memory_add(engine, job->owner, text->len);
-}
-
-static struct job *job_alloc(struct engine *engine, uint32_t owner,
-                             struct slice body)
-{
-    /* The body begins in what would be padding. */
-    size_t size = offsetof(struct job, body) + body.len;
-    struct job *job = mem_alloc(size > sizeof(*job) ? size : sizeof(*job));
-    memset(job, 0, sizeof(*job));
-    CHECK(body.len <= UINT32_MAX);
-    job->owner = owner;
-    job->body_len = (uint32_t)body.len;
-    memcpy(job->body, body.at, body.len);
-    memory_add(engine, owner, job_size(job));
-    return job;
-}
-
-void job_set_limits(struct engine *engine, struct job *job, struct slices names)
-{
-    struct job_extra *extra = job_extra(engine, job);
-    extra->limits = mem_alloc(names.count * sizeof(struct semaphore *));
-    extra->limits_count = names.count;
-    for (size_t i = 0; i < names.count; i++) {
-        extra->limits[i] = semaphore_find(engine, names.at[i]);
-        CHECK(extra->limits[i] != NULL);
-        extra->limits[i]->jobs++;
-    }
-    extra->row_limits = names_joined(names);
-    memory_add(engine, job->owner,
-               names.count * sizeof(struct semaphore *) +
-                   extra->row_limits.len);
-}
-
-static void drop_limits(struct engine *engine, struct job_extra *extra)
-{
-    if (extra->limits == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < extra->limits_count; i++) {
-        extra->limits[i]->jobs--;
-    }
-    memory_sub(engine, extra->job->owner,
-               extra->limits_count * sizeof(struct semaphore *) +
-                   extra->row_limits.len);
-    mem_free(extra->limits);
-    change_free(engine, (void *)extra->row_limits.at);
-}
-
-struct job *job_new(struct engine *engine, uint32_t owner,
-                    const struct put_item *item)
-{
-    struct job *job = job_alloc(engine, owner, item->body);
-    if (item->key.at != NULL || item->priority != 0 || item->lease_us >= 0 ||
-        item->max_attempts >= 0 || item->keep_done_us >= 0 ||
-        item->limits.at != NULL || item->after.at != NULL) {
-        struct job_extra *extra = job_extra(engine, job);
-        set_text(engine, job, &extra->key, item->key);
-        extra->priority = item->priority;
-        extra->lease_us = item->lease_us;
-        extra->max_attempts = item->max_attempts;
-        extra->keep_done_us = item->keep_done_us;
-        extra->row_after = names_joined(item->after);
-        if (item->limits.at != NULL) {
-            job_set_limits(engine, job, item->limits);
-        }
-    }
-    return job;
-}
-
-/* Its memory; it stands nowhere any more. */
-static void job_free(struct engine *engine, struct job *job)
-{
-    memory_sub(engine, job->owner, job_size(job));
-    if (job->extra != NULL) {
-        struct job_extra *extra = job->extra;
-        set_text(engine, job, &extra->key, (struct slice){0});
-        set_text(engine, job, &extra->error, (struct slice){0});
-        set_text(engine, job, &extra->result, (struct slice){0});
-        set_text(engine, job, &extra->progress, (struct slice){0});
-        CHECK(extra->stage == NULL);
-        after_end(engine, job);
-        drop_limits(engine, extra);
-        change_free(engine, (void *)extra->row_after.at);
-        memory_sub(engine, job->owner, sizeof(*extra));
-        mem_free(extra);
-    }
-    change_free(engine, job);
-}
-
-void job_discard(struct engine *engine, struct job *take_job)
-{
-    CHECK(take_job->set == NULL && take_job->id == 0);
-    job_free(engine, take_job);
-}
-
 static struct lease_list *lease_list_of(struct engine *engine,
                                         const struct lease *lease)
 {
@@ -215,7 +92,7 @@ static void end_lease(struct engine *engine, struct job *job)
         semaphore_job_ended(engine, job->extra->limits[i]);
     }
     TAILQ_REMOVE(lease_list_of(engine, lease), lease, of_session);
-    mem_free(lease);
+    spares_give(&engine->spares, lease);
     job->lease = NULL;
 }
 
@@ -480,7 +357,7 @@ void job_finish(struct engine *engine, struct job *job, struct slice result)
         return;
     }
     struct job_extra *extra = job_extra(engine, job);
-    set_text(engine, job, &extra->result, result);
+    job_set_text(engine, job, &extra->result, result);
     extra->finished_at_us = engine->now_us;
     extra->keep_done_us = keep_us;
     arrive(engine, job);
@@ -554,22 +431,6 @@ void job_remove(struct engine *engine, struct job *job)
         }
     }
     job_vanish(engine, job);
-}
-
-void job_set_error(struct engine *engine, struct job *job, struct slice error)
-{
-    set_text(engine, job, &job_extra(engine, job)->error, error);
-}
-
-void job_set_result(struct engine *engine, struct job *job, struct slice result)
-{
-    set_text(engine, job, &job_extra(engine, job)->result, result);
-}
-
-void job_set_progress(struct engine *engine, struct job *job,
-                      struct slice progress)
-{
-    set_text(engine, job, &job_extra(engine, job)->progress, progress);
 }
 
 void job_crashed(struct engine *engine, struct job *job, struct slice why)

@@ -1,6 +1,7 @@
 /*
  * Putting jobs where they belong: shared by job.c, which moves them, job_set.c,
- * where they stand, and job_row.c, which loads them. Nobody else includes this.
+ * where they stand, job_new.c, which makes them, and job_row.c, which loads
+ * them. Nobody else includes this.
  */
 #ifndef SYNCD_ENGINE_JOB_PLACE_H
 #define SYNCD_ENGINE_JOB_PLACE_H
@@ -18,6 +19,13 @@ void job_link(struct engine *engine, struct job *job, struct job_set *set,
 
 /* Out of its set, which may be gone then, if it was one apart. */
 void job_unlink(struct job *job);
+
+/* Replaces an owned text of a job; it is copied. */
+void job_set_text(struct engine *engine, const struct job *job,
+                  struct slice *text, struct slice value);
+
+/* Its memory; it stands nowhere any more. */
+void job_free(struct engine *engine, struct job *take_job);
 
 /* Out of everything, and freed. */
 void job_vanish(struct engine *engine, struct job *job);

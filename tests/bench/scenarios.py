@@ -48,8 +48,10 @@ def load(bench, server, work, jobs, **keys):
     return json.loads(out.stdout)
 
 
-def case(kind, work, jobs, label=None, share=True, backlog=0, **keys):
-    """A fresh server under a work; behind `backlog` older jobs."""
+def case(kind, work, jobs, label=None, share=True, backlog=0, before=0,
+         **keys):
+    """A fresh server under a work; behind `backlog` older jobs, or after
+    `before` jobs of the same work, so that all that it uses is there."""
     jobs = jobs * SHARES.get(kind, 1) if share else jobs
 
     def run(bench):
@@ -57,6 +59,8 @@ def case(kind, work, jobs, label=None, share=True, backlog=0, **keys):
         if backlog:
             load(bench, server, "flow", backlog, producers=2, message=128,
                  depth=4, body=keys.get("body", 100))
+        if before:
+            load(bench, server, work, before, **keys)
         measures = load(bench, server, work, jobs, **keys)
         if not backlog and keys.get("consumers"):
             server.check_empty()
@@ -210,7 +214,7 @@ def scenarios():
         growth("queues", "growth with the queues, in memory",
                ["%d queues" % n for n in (1, 1000, 100000)],
                [case(SyncdMemory, "flow", 2000000, producers=2, consumers=2,
-                     message=16, depth=4, queues=n)
+                     message=16, depth=4, queues=n, before=16 * n)
                 for n in (1, 1000, 100000)]),
         growth("waiters", "growth with the waiters in one line, in memory",
                ["%d waiters" % n for n in (1, 100, 10000)],
