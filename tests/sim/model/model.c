@@ -492,6 +492,7 @@ void model_event(struct model *m, const struct event *event)
         return;
     }
     m->now_us = event->now_us + m->skew_us;
+    m->entered = 0;
     m->step++;
     pass_time(m);
     m->fresh = false;

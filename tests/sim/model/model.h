@@ -335,6 +335,8 @@ struct model {
     bool full;
     bool fresh; /* after a restart: deadlines may lie in the past */
     bool shutting_down;
+    unsigned entered; /* bits: queues in which puts that waited have entered in
+                         this step */
     bool unclear; /* it is not said which of two comes first: no more is told */
     bool token_kept; /* of the reply being written */
     bool written;    /* the batch in flight, if there is one */

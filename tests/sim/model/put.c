@@ -336,14 +336,21 @@ static bool first_enters(struct model *m, struct m_waiter *put)
     return true;
 }
 
+/* Of several queues that got room in one step it is not said whose put enters
+ * first, and so which jobs came first. */
 bool m_puts_enter(struct model *m)
 {
     bool moved = false;
     for (int i = 0; i < M_QUEUES; i++) {
+        int jobs = m->now.serial;
         struct m_waiter *put;
         while ((put = m_waiter_after(m, M_WAIT_PUT, i, 0)) != NULL &&
                first_enters(m, put)) {
             moved = true;
+        }
+        if (m->now.serial != jobs) {
+            m->unclear = m->unclear || (m->entered & ~(1U << i)) != 0;
+            m->entered |= 1U << i;
         }
     }
     return moved;
