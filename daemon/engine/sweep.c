@@ -226,11 +226,11 @@ void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
     }
     struct taking taking = {.engine = engine, .queue = queue, .kind = kind};
     take_sets(&taking, states);
-    queue_touch(engine, queue);
     waiter->u.sweep =
         (struct wait_sweep){.jobs = taking.jobs, .key = result_key(kind)};
     if (taking.last != NULL) {
         taking.last->waiter = waiter;
+        queue_touch(engine, queue);
         return;
     }
     if (kind == SWEEP_DELETE && queue->sweeps == 0) {

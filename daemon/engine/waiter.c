@@ -168,9 +168,24 @@ void waiter_leave_lines(struct waiter *waiter)
     waiter->links_count = 0;
 }
 
+/* The queues that it waited for were watched until now. */
+static void note_watched(struct engine *engine, struct waiter *waiter)
+{
+    for (size_t i = 0; waiter->kind == WAITER_GET && i < waiter->links_count;
+         i++) {
+        struct waiter_list *list = waiter->links[i].list;
+        CONTAINER_OF(list, struct queue, getters)->idle_since_us =
+            engine->now_us;
+    }
+    if (waiter->kind == WAITER_JOIN) {
+        waiter->u.join->idle_since_us = engine->now_us;
+    }
+}
+
 /* The one way out of everything it stands in. */
 static void leave(struct engine *engine, struct waiter *waiter)
 {
+    note_watched(engine, waiter);
     waiter_leave_lines(waiter);
     timer_disarm(&engine->timers, &waiter->timer);
     TAILQ_REMOVE(&waiter->session->waiters, waiter, of_session);

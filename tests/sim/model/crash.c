@@ -42,9 +42,10 @@ static void job_restarts(struct model *m, struct m_job *job)
     job->progress[0] = '\0';
 }
 
-static void queue_restarts(struct m_queue *queue)
+static void queue_restarts(struct m_queue *queue, int64_t now_us)
 {
     queue->changed = 0;
+    queue->idle_since_us = now_us;
     queue->exists = queue->exists && queue->durable && queue->has_row;
 }
 
@@ -120,7 +121,7 @@ void model_crash(struct model *m, int64_t clock_us, int64_t disk_clock_us)
         job_restarts(m, &m->now.jobs[i]);
     }
     for (int i = 0; i < M_QUEUES; i++) {
-        queue_restarts(&m->now.queues[i]);
+        queue_restarts(&m->now.queues[i], m->now_us);
     }
     for (int i = 0; i < M_HOLDS; i++) {
         hold_restarts(m, &m->now.holds[i]);

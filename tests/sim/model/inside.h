@@ -106,6 +106,11 @@ int m_count(const struct model *m, int queue, enum job_state state);
 unsigned m_queue_needs(const struct model *m, int queue);
 int m_count_unfinished(const struct model *m, int queue);
 void m_write_queue(struct model *m, struct out *out, int queue);
+/* Until now: before anything else happens. */
+void m_queues_used(struct model *m);
+/* When it vanishes as things are. */
+int64_t m_queue_ends(const struct model *m, int queue);
+void m_queue_vanishes(struct model *m, int queue);
 bool m_puts_enter(struct model *m);
 bool m_gets_served(struct model *m);
 bool m_joins_return(struct model *m);

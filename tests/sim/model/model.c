@@ -324,6 +324,7 @@ static void pass_time(struct model *m)
         struct m_waiter *waiter = NULL;
         struct m_job *job = NULL;
         int session = -1;
+        int queue = -1;
         for (int i = 0; i < m->now.jobs_count; i++) {
             if (job_deadline(&m->now.jobs[i]) < first) {
                 job = &m->now.jobs[i];
@@ -344,6 +345,12 @@ static void pass_time(struct model *m)
                 first = s->away_until_us;
             }
         }
+        for (int i = 0; i < M_QUEUES; i++) {
+            if (m_queue_ends(m, i) < first) {
+                queue = i;
+                first = m_queue_ends(m, i);
+            }
+        }
         if (first > m->now_us) {
             return;
         }
@@ -352,7 +359,9 @@ static void pass_time(struct model *m)
                         first - WORLD_START_US);
         }
         m->unclear = m->unclear || is_unclear(m, first);
-        if (session >= 0) {
+        if (queue >= 0) {
+            m_queue_vanishes(m, queue);
+        } else if (session >= 0) {
             m_session_end(m, session);
         } else if (waiter != NULL) {
             timed_out(m, waiter);
@@ -494,6 +503,7 @@ void model_event(struct model *m, const struct event *event)
     m->now_us = event->now_us + m->skew_us;
     m->entered = 0;
     m->step++;
+    m_queues_used(m);
     pass_time(m);
     m->fresh = false;
     switch (event->type) {

@@ -104,6 +104,7 @@ struct m_queue {
     double backoff_jitter;
     int64_t keep_done_us;
     int64_t created_at_us;
+    int64_t idle_since_us; /* it was in use until then */
     unsigned changed;
 };
 

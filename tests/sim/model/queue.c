@@ -1,6 +1,9 @@
 /* Queues: terms, looking, purging, joining. */
 #include "tests/sim/model/inside.h"
 
+/* So long unused, a queue that nobody declared vanishes. */
+#define IDLE_US ((int64_t)3600 * 1000000)
+
 static const struct m_queue queue_default = {
     .exists = true,
     .durable = true,
@@ -18,6 +21,7 @@ struct m_queue *m_queue_use(struct model *m, int i)
     if (!queue->exists) {
         *queue = queue_default;
         queue->created_at_us = m->now_us;
+        queue->idle_since_us = m->now_us;
     }
     return queue;
 }
@@ -162,6 +166,12 @@ static bool has_jobs(const struct model *m, int i)
     return m_count_unfinished(m, i) + m_count(m, i, JOB_DONE) +
                m_count(m, i, JOB_DEAD) >
            0;
+}
+
+static bool is_used(struct model *m, int i)
+{
+    return has_jobs(m, i) || m_waiters(m, M_WAIT_PUT, i) > 0 ||
+           waiting_gets(m, i) > 0 || m_waiters(m, M_WAIT_JOIN, i) > 0;
 }
 
 static bool bad_terms(const struct request *request)
@@ -348,6 +358,16 @@ static void forget_waiters(struct model *m, int i)
     }
 }
 
+/* Out of reach, with all it had. */
+static void forget(struct model *m, int i)
+{
+    changed(m, i);
+    if (!m_last(m)->queues[i].exists || !m_last(m)->queues[i].has_row) {
+        m->now.queues[i].changed = 0;
+    }
+    m->now.queues[i].exists = false;
+}
+
 void m_queue_delete(struct model *m, const struct m_to *to,
                     const struct request *request)
 {
@@ -355,20 +375,38 @@ void m_queue_delete(struct model *m, const struct m_to *to,
     if (i < 0) {
         return;
     }
-    bool used = has_jobs(m, i) || m_waiters(m, M_WAIT_PUT, i) > 0 ||
-                waiting_gets(m, i) > 0 || m_waiters(m, M_WAIT_JOIN, i) > 0;
-    if (used && request->force != 1) {
+    if (is_used(m, i) && request->force != 1) {
         m_error(m, to, ERROR_conflict, NULL, 0);
         return;
     }
     forget_waiters(m, i);
     int removed = remove_jobs(m, i, ~0U);
-    changed(m, i);
-    if (!m_last(m)->queues[i].exists || !m_last(m)->queues[i].has_row) {
-        m->now.queues[i].changed = 0;
-    }
-    m->now.queues[i].exists = false;
+    forget(m, i);
     count_reply(m, to, SLICE("removed"), removed, m_queue_needs(m, i));
+}
+
+/* --- queues that vanish ------------------------------------------------- */
+
+void m_queues_used(struct model *m)
+{
+    for (int i = 0; i < M_QUEUES; i++) {
+        struct m_queue *queue = &m->now.queues[i];
+        if (queue->declared || queue->paused || queue->closed ||
+            is_used(m, i)) {
+            queue->idle_since_us = m->now_us;
+        }
+    }
+}
+
+int64_t m_queue_ends(const struct model *m, int i)
+{
+    const struct m_queue *queue = &m->now.queues[i];
+    return queue->exists ? queue->idle_since_us + IDLE_US : DEADLINE_NEVER;
+}
+
+void m_queue_vanishes(struct model *m, int i)
+{
+    forget(m, i);
 }
 
 void m_queue_show(struct model *m, const struct m_to *to,

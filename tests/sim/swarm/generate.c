@@ -4,10 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Virtual time in one life of the daemon: below the hour after which a queue
- * that nobody declared vanishes. */
-#define LIFE_US ((int64_t)3000 * 1000000)
-
 unsigned draw(struct generator *g, unsigned below)
 {
     uint64_t z = g->state += 0x9e3779b97f4a7c15U;
@@ -135,11 +131,10 @@ static void time_goes_on(struct generator *g)
         us = (int64_t)draw(g, 30) * 1000000 + draw(g, 1000000);
     } else if (chance(g, 3)) {
         us = (int64_t)draw(g, 400) * 1000000 + draw(g, 1000000);
+    } else if (chance(g, 3)) {
+        /* About as long as a queue that nobody declared stays. */
+        us = (int64_t)(3000 + draw(g, 700)) * 1000000;
     }
-    if (g->spent_us + us > LIFE_US) {
-        us = 1;
-    }
-    g->spent_us += us;
     act(g, (struct action){.act = ACT_TIME, .us = us}, SLICE(""));
 }
 
@@ -192,7 +187,6 @@ static void daemon_dies(struct generator *g)
     if (chance(g, 15)) {
         back_us = (int64_t)draw(g, 200) * 1000000 + draw(g, 1000000);
     }
-    g->spent_us = 0;
     if (chance(g, 30)) {
         simply(g, ACT_RESTART);
     } else {

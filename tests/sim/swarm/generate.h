@@ -24,7 +24,6 @@ struct generator {
     bool fills;  /* the disk fills up at times */
     bool shares; /* queues share semaphores; then no get waits, since it is not
                     said which queue is served first */
-    int64_t spent_us; /* virtual time since the last start */
 };
 
 void generator_init(struct generator *g, uint64_t seed, struct run *run,
