@@ -1,9 +1,16 @@
 #include "daemon/io/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #include "proto/check.h"
 #include "proto/memory.h"
+
+/* So long a thread looks for more, and so many times it does not at most. */
+#define LOOK_NS       50000
+#define LOOK_SKIP_MAX 63
 
 struct piece {
     pool_work *work;
@@ -17,15 +24,59 @@ struct pool {
     struct piece *ring; /* owned; `cap` places */
     size_t cap;
     size_t first;
-    size_t waiting;
-    pthread_t *threads; /* owned; set before any of them looks */
+    atomic_size_t waiting; /* looked at without the lock, too */
+    bool looking;          /* a thread is, before it sleeps */
+    unsigned skip;         /* times that none will: still, */
+    unsigned skips;        /* and when none had come last */
+    pthread_t *threads;    /* owned; set before any of them looks */
     size_t threads_count;
 };
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Whoever else wants the processor has it meanwhile. */
+static bool comes_soon(struct pool *pool)
+{
+    int64_t end_ns = now_ns() + LOOK_NS;
+    while (atomic_load(&pool->waiting) == 0) {
+        if (now_ns() >= end_ns) {
+            return false;
+        }
+        sched_yield();
+    }
+    return true;
+}
+
+/* Under the lock, which it lets go meanwhile. */
+static void look(struct pool *pool)
+{
+    if (pool->looking || pool->skip > 0) {
+        pool->skip -= pool->skip > 0;
+        return;
+    }
+    pool->looking = true;
+    pthread_mutex_unlock(&pool->lock);
+    bool found = comes_soon(pool);
+    pthread_mutex_lock(&pool->lock);
+    pool->looking = false;
+    pool->skips = found                             ? 0
+                  : pool->skips < LOOK_SKIP_MAX / 2 ? 2 * pool->skips + 1
+                                                    : LOOK_SKIP_MAX;
+    pool->skip = pool->skips;
+}
+
 /* The next piece; false: the pool ends and nothing is left to do. */
-static bool take(struct pool *pool, struct piece *piece)
+static bool take(struct pool *pool, struct piece *piece, bool worked)
 {
     pthread_mutex_lock(&pool->lock);
+    if (worked && pool->waiting == 0 && !pool->over) {
+        look(pool);
+    }
     while (pool->waiting == 0 && !pool->over) {
         pthread_cond_wait(&pool->wanted, &pool->lock);
     }
@@ -43,8 +94,10 @@ static void *thread_main(void *arg)
 {
     struct pool *pool = arg;
     struct piece piece;
-    while (take(pool, &piece)) {
+    bool worked = false;
+    while (take(pool, &piece, worked)) {
         piece.work(piece.arg);
+        worked = true;
     }
     return NULL;
 }
@@ -58,8 +111,9 @@ static bool add(struct pool *pool, struct piece piece, size_t keep)
         pool->ring[(pool->first + pool->waiting) % pool->cap] = piece;
         pool->waiting++;
     }
+    bool seen = pool->looking && pool->waiting == 1;
     pthread_mutex_unlock(&pool->lock);
-    if (room) { /* not under the lock, which the woken thread takes */
+    if (room && !seen) { /* not under the lock, which who wakes takes */
         pthread_cond_signal(&pool->wanted);
     }
     return room;
