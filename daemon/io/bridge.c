@@ -13,12 +13,12 @@
  * be dear (a list of many jobs) or cheap. */
 #define SHARE_BYTES ((size_t)64 << 10)
 #define SHARE_LINES 1024
-#define SHARE_NS    UINT64_C(250000)
+#define SHARE_NS    UINT64_C(200000)
 
 /* What all of them may together, so that commits and timers get their turn,
  * and whoever has sent meanwhile is heard. */
 #define TURN_BYTES ((size_t)1 << 20)
-#define TURN_NS    UINT64_C(1000000)
+#define TURN_NS    UINT64_C(400000)
 
 /* Replies are held back while a batch is written, and a disk may hang. So that
  * they cannot pile up without a bound, one connection may carry out so many
