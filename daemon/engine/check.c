@@ -197,13 +197,17 @@ static void check_changes(const struct changes *changes)
 static void check_semaphore(const struct semaphore *semaphore)
 {
     size_t held = 0;
+    size_t held_in_all = 0;
     size_t holds = 0;
     const struct hold *hold;
     TAILQ_FOREACH (hold, &semaphore->holds, of_object) {
+        const struct hold *first =
+            holders_first(&semaphore->holds_by_holder, hold->session);
         held += hold->count;
+        held_in_all += hold == first ? hold->held_in_all : 0;
         holds++;
     }
-    CHECK(holds == semaphore->holds_count);
+    CHECK(holds == semaphore->holds_count && held == held_in_all);
     CHECK((int64_t)held + semaphore->running == semaphore->taken);
     const struct waiter *waiter = waiter_first(&semaphore->waiters);
     if (waiter != NULL) { /* I12 */

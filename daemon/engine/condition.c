@@ -36,14 +36,17 @@ static struct hold *given_up_new(struct engine *engine, struct session *session,
     struct given_up *given = mem_zalloc(sizeof(*given));
     given->lock = slice_copy(lock);
     given->owner = slice_copy(owner);
-    return hold_new(engine, HOLD_GIVEN_UP, session, given, &engine->given_up,
-                    token, levels);
+    struct hold *hold = hold_new(engine, HOLD_GIVEN_UP, session, given,
+                                 &engine->given_up, token, levels);
+    holders_add(&engine->given_up_by_holder, hold);
+    return hold;
 }
 
 struct hold *given_up_load(struct engine *engine, struct session *session,
                            const struct row_hold *row)
 {
-    return row->owner.at == NULL
+    return row->owner.at == NULL || holders_find(&engine->given_up_by_holder,
+                                                 session, row->token) != NULL
                ? NULL
                : given_up_new(engine, session, row->object, row->owner,
                               row->token, row->count);
@@ -52,6 +55,7 @@ struct hold *given_up_load(struct engine *engine, struct session *session,
 void given_up_end(struct engine *engine, struct hold *take_hold)
 {
     struct given_up *given = take_hold->object;
+    holders_remove(&engine->given_up_by_holder, take_hold);
     hold_end(engine, take_hold, &engine->given_up);
     change_free(engine, (void *)given->lock.at);
     change_free(engine, (void *)given->owner.at);
@@ -66,19 +70,17 @@ void given_up_left(struct engine *engine, struct hold *hold)
 }
 
 /* What a wait from before the restart gave up; NULL: there was none. */
-static struct hold *given_up_find(const struct session *session,
+static struct hold *given_up_find(const struct engine *engine,
+                                  struct session *session,
                                   const struct request *request)
 {
-    struct hold *hold;
-    TAILQ_FOREACH (hold, &session->holds, of_session) {
-        const struct given_up *given = hold->object;
-        if (hold->kind == HOLD_GIVEN_UP && !given->waited &&
-            hold->token == request->token &&
-            slice_equal(given->lock, request->lock)) {
-            break;
-        }
-    }
-    return hold;
+    struct hold *hold =
+        holders_find(&engine->given_up_by_holder, session, request->token);
+    const struct given_up *given = hold == NULL ? NULL : hold->object;
+    return given != NULL && !given->waited &&
+                   slice_equal(given->lock, request->lock)
+               ? hold
+               : NULL;
 }
 
 void condition_wake(struct engine *engine, struct waiter *waiter, bool notified)
@@ -117,7 +119,7 @@ static void wait_again(struct engine *engine, struct hold *hold)
 void method_condition_wait(struct engine *engine, struct session *session,
                            const struct request *request)
 {
-    struct hold *before = given_up_find(session, request);
+    struct hold *before = given_up_find(engine, session, request);
     if (before != NULL) {
         wait_again(engine, before);
         return;

@@ -112,6 +112,7 @@ struct engine {
     size_t barriers_unused_count;
     struct names conditions;
     struct holds given_up; /* of sessions with grace, for conditions */
+    struct hold_holders given_up_by_holder;
     struct names batches;
     struct batch_object *batches_by_id;
     struct batch_list batches_touched;

@@ -152,6 +152,7 @@ struct engine *engine_new(const struct engine_options *options)
     TAILQ_INIT(&engine->barriers_unused);
     names_init(&engine->conditions);
     TAILQ_INIT(&engine->given_up);
+    RB_INIT(&engine->given_up_by_holder);
     names_init(&engine->batches);
     TAILQ_INIT(&engine->batches_touched);
     RB_INIT(&engine->lock_waits);

@@ -50,6 +50,59 @@ struct hold *hold_new(struct engine *engine, enum hold_kind kind,
     return hold;
 }
 
+static int holder_compare(const struct hold *a, const struct hold *b)
+{
+    if (a->session != b->session) {
+        return a->session->id < b->session->id ? -1 : 1;
+    }
+    return a->token < b->token ? -1 : a->token > b->token;
+}
+
+TREE_GENERATE(hold_holders, hold, by_holder, holder_compare)
+
+struct hold *holders_find(const struct hold_holders *holders,
+                          struct session *session, uint64_t token)
+{
+    struct hold key = {.session = session, .token = token};
+    struct hold_holders tree = *holders; /* only read */
+    return RB_FIND(hold_holders, &tree, &key);
+}
+
+struct hold *holders_first(const struct hold_holders *holders,
+                           struct session *session)
+{
+    struct hold key = {.session = session};
+    struct hold_holders tree = *holders; /* only read */
+    struct hold *hold = RB_NFIND(hold_holders, &tree, &key);
+    return hold != NULL && hold->session == session ? hold : NULL;
+}
+
+void holders_add(struct hold_holders *holders, struct hold *hold)
+{
+    const struct hold *before = holders_first(holders, hold->session);
+    size_t held = before == NULL ? 0 : before->held_in_all;
+    CHECK(RB_INSERT(hold_holders, holders, hold) == NULL);
+    holders_first(holders, hold->session)->held_in_all = held + hold->count;
+}
+
+void holders_give_back(struct hold_holders *holders, struct hold *hold,
+                       size_t count)
+{
+    CHECK(hold->count >= count);
+    hold->count -= count;
+    holders_first(holders, hold->session)->held_in_all -= count;
+}
+
+void holders_remove(struct hold_holders *holders, struct hold *hold)
+{
+    size_t held = holders_first(holders, hold->session)->held_in_all;
+    RB_REMOVE(hold_holders, holders, hold);
+    struct hold *first = holders_first(holders, hold->session);
+    if (first != NULL) {
+        first->held_in_all = held - hold->count;
+    }
+}
+
 void hold_changed(struct engine *engine, struct hold *hold)
 {
     if (hold->id != 0 && !engine->options.forgetful) {

@@ -35,8 +35,9 @@ struct hold {
     struct saved saved;
     TAILQ_ENTRY(hold) of_object;
     TAILQ_ENTRY(hold) of_session;
-    RB_ENTRY(hold) by_token; /* of permits: semaphore.c, as the next */
-    RB_ENTRY(hold) by_holder;
+    RB_ENTRY(hold) by_token;  /* of permits: semaphore.c */
+    RB_ENTRY(hold) by_holder; /* of its object, see below */
+    size_t held_in_all; /* of a session's oldest permits: the sum of all */
 };
 
 TAILQ_HEAD(holds, hold);
@@ -47,6 +48,23 @@ RB_HEAD(hold_holders, hold);
 struct hold *hold_new(struct engine *engine, enum hold_kind kind,
                       struct session *session, void *object,
                       struct holds *of_object, uint64_t token, size_t count);
+
+/* Those of one object (all that were given up: of one), those of each session
+ * together, the oldest first. */
+void holders_add(struct hold_holders *holders, struct hold *hold);
+void holders_remove(struct hold_holders *holders, struct hold *hold);
+
+/* So many permits of it are given back. */
+void holders_give_back(struct hold_holders *holders, struct hold *hold,
+                       size_t count);
+
+/* The oldest of that session; NULL: it has none. */
+struct hold *holders_first(const struct hold_holders *holders,
+                           struct session *session);
+
+/* The one under that token; NULL: there is none. */
+struct hold *holders_find(const struct hold_holders *holders,
+                          struct session *session, uint64_t token);
 
 /* Its count has changed. */
 void hold_changed(struct engine *engine, struct hold *hold);

@@ -4,6 +4,7 @@
 #include "daemon/engine/deadlock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static struct lock *lock_of(struct named *named)
 {
@@ -51,16 +52,25 @@ bool owner_within(struct slice inner, struct slice outer)
             inner.at[outer.len] == '/');
 }
 
-static struct hold *hold_of(const struct lock *lock,
-                            const struct session *session)
+static int reentrant_compare(const struct waiter *a, const struct waiter *b)
 {
-    struct hold *hold;
-    TAILQ_FOREACH (hold, &lock->holds, of_object) {
-        if (hold->session == session) {
-            break;
-        }
+    uint32_t user = a->session->peer.uid;
+    uint32_t other = b->session->peer.uid;
+    if (user != other) {
+        return user < other ? -1 : 1;
     }
-    return hold;
+    int order = slice_order(a->u.lock.owner, b->u.lock.owner);
+    if (order != 0) {
+        return order;
+    }
+    return a->serial < b->serial ? -1 : a->serial > b->serial;
+}
+
+TREE_GENERATE(reentrant_tree, waiter, u.lock.by_user, reentrant_compare)
+
+static struct hold *hold_of(const struct lock *lock, struct session *session)
+{
+    return holders_first(&lock->holds_by_holder, session);
 }
 
 /* The session takes `levels` of it, as this owner if it was free. */
@@ -77,6 +87,7 @@ static void take(struct engine *engine, struct lock *lock,
     if (hold == NULL) {
         hold = hold_new(engine, HOLD_LOCK, session, lock, &lock->holds,
                         lock->token, levels);
+        holders_add(&lock->holds_by_holder, hold);
     } else {
         hold->count += levels;
     }
@@ -138,28 +149,88 @@ static void grant(struct engine *engine, struct lock *lock,
     waiter_reply(engine, waiter, grant_batch(engine, session));
 }
 
-/* The owner's other waiting reentrant requests, and those inside it. */
+/* Waiters that a new owner lets in. */
+struct entering {
+    struct waiter **at; /* owned */
+    size_t count;
+    size_t cap;
+};
+
+static void add_entering(struct entering *entering, struct waiter *waiter)
+{
+    if (entering->count == entering->cap) {
+        entering->cap = entering->cap == 0 ? 16 : 2 * entering->cap;
+        entering->at =
+            mem_realloc(entering->at, entering->cap * sizeof(struct waiter *));
+    }
+    entering->at[entering->count++] = waiter;
+}
+
+/* Those of one user whose owner is that one, or begins so if not `whole`. */
+static void find_range(struct lock *lock, struct entering *entering,
+                       uint32_t uid, struct slice owner, bool whole)
+{
+    struct session session = {.peer.uid = uid};
+    struct waiter key = {.session = &session, .u.lock.owner = owner};
+    struct waiter *waiter = RB_NFIND(reentrant_tree, &lock->reentrant, &key);
+    for (; waiter != NULL && waiter->session->peer.uid == uid &&
+           (whole ? slice_equal(waiter->u.lock.owner, owner)
+                  : slice_begins(waiter->u.lock.owner, owner));
+         waiter = RB_NEXT(reentrant_tree, unused, waiter)) {
+        add_entering(entering, waiter);
+    }
+}
+
+/* Those of one user who are the owner, or inside it. */
+static void find_inside(struct lock *lock, struct entering *entering,
+                        uint32_t uid)
+{
+    struct out inside;
+    out_init(&inside);
+    out_bytes(&inside, lock->owner);
+    out_byte(&inside, '/');
+    find_range(lock, entering, uid, lock->owner, true);
+    find_range(lock, entering, uid, (struct slice){inside.at, inside.len},
+               false);
+    out_fini(&inside);
+}
+
+static int arrival_compare(const void *a, const void *b)
+{
+    const struct waiter *first = *(struct waiter *const *)a;
+    const struct waiter *second = *(struct waiter *const *)b;
+    return first->serial < second->serial ? -1 : 1;
+}
+
+/* The owner's other waiting reentrant requests, and those inside it, of its
+ * user and of root, in the order of their arrival. */
 static void grant_reentrant(struct engine *engine, struct lock *lock)
 {
-    struct waiter_link *link, *next;
-    TAILQ_FOREACH_SAFE (link, &lock->waiters.line, entry, next) {
-        const struct wait_lock *want = &link->waiter->u.lock;
-        if (may_reenter(lock, link->waiter->session, want->owner,
-                        want->reentrant)) {
-            grant(engine, lock, link->waiter);
-        }
+    struct entering entering = {0};
+    uint32_t uid = TAILQ_FIRST(&lock->holds)->session->peer.uid;
+    if (RB_EMPTY(&lock->reentrant)) {
+        return;
     }
+    find_inside(lock, &entering, uid);
+    if (uid != 0) {
+        find_inside(lock, &entering, 0);
+    }
+    if (entering.count > 1) {
+        qsort(entering.at, entering.count, sizeof(struct waiter *),
+              arrival_compare);
+    }
+    for (size_t i = 0; i < entering.count; i++) {
+        grant(engine, lock, entering.at[i]);
+    }
+    mem_free(entering.at);
 }
 
 void lock_settle(struct engine *engine, struct lock *lock)
 {
     struct waiter *waiter = waiter_first(&lock->waiters);
     if (!is_held(lock) && waiter != NULL) {
-        bool was_reentrant = lock->reentrant_waiters > 0;
         grant(engine, lock, waiter);
-        if (was_reentrant) {
-            grant_reentrant(engine, lock);
-        }
+        grant_reentrant(engine, lock);
     }
     lock_drop_if_unused(engine, lock);
 }
@@ -167,7 +238,9 @@ void lock_settle(struct engine *engine, struct lock *lock)
 void lock_waiter_left(struct engine *engine, struct waiter *waiter)
 {
     struct wait_lock *want = &waiter->u.lock;
-    want->lock->reentrant_waiters -= want->reentrant;
+    if (want->reentrant) {
+        RB_REMOVE(reentrant_tree, &want->lock->reentrant, waiter);
+    }
     deadlock_forget(engine, waiter);
     mem_free((void *)want->owner.at);
     if (!want->granted) {
@@ -195,6 +268,7 @@ static void give_back(struct engine *engine, struct lock *lock,
     lock->levels -= levels;
     hold_changed(engine, hold);
     if (hold->count == 0) {
+        holders_remove(&lock->holds_by_holder, hold);
         hold_end(engine, hold, &lock->holds);
     }
     if (lock->levels == 0) {
@@ -219,7 +293,8 @@ struct hold *lock_load_hold(struct engine *engine, struct session *session,
     struct lock *lock =
         lock_use(engine, row->object, session_account(engine, session));
     if (is_held(lock) &&
-        (lock->token != row->token || !slice_equal(lock->owner, row->owner))) {
+        (lock->token != row->token || !slice_equal(lock->owner, row->owner) ||
+         hold_of(lock, session) != NULL)) {
         return NULL;
     }
     if (!is_held(lock)) {
@@ -228,8 +303,10 @@ struct hold *lock_load_hold(struct engine *engine, struct session *session,
         names_charge(engine, &lock->named, session_account(engine, session));
     }
     lock->levels += row->count;
-    return hold_new(engine, HOLD_LOCK, session, lock, &lock->holds, row->token,
-                    row->count);
+    struct hold *hold = hold_new(engine, HOLD_LOCK, session, lock, &lock->holds,
+                                 row->token, row->count);
+    holders_add(&lock->holds_by_holder, hold);
+    return hold;
 }
 
 /* The owner of a request: as given, or the session. `room` holds the text. */
@@ -265,7 +342,9 @@ static void wait_for_lock(struct engine *engine, const struct request *request,
                                         .owner = slice_copy(owner),
                                         .reentrant = reentrant,
                                         .levels = 1};
-    lock->reentrant_waiters += reentrant;
+    if (reentrant) {
+        RB_INSERT(reentrant_tree, &lock->reentrant, waiter);
+    }
     deadlock_remember(engine, waiter);
     waiter_join_line(waiter, &lock->waiters);
 }
@@ -314,7 +393,7 @@ void method_lock_acquire(struct engine *engine, struct session *session,
 
 /* The hold that a release is about; NULL: it is not this client's. */
 static struct hold *hold_wanted(const struct lock *lock,
-                                const struct session *session,
+                                struct session *session,
                                 const struct request *request)
 {
     if (lock == NULL || !is_held(lock) || !is_held_by_user(lock, session)) {

@@ -17,6 +17,9 @@
 #include "daemon/engine/names.h"
 #include "daemon/engine/waiter.h"
 
+/* Waiters for one lock, by user and owner. */
+RB_HEAD(reentrant_tree, waiter);
+
 struct lock {
     struct named named;
     struct slice owner; /* owned; absent: free */
@@ -24,9 +27,10 @@ struct lock {
     size_t levels;      /* the sum over its holds */
     struct holds holds; /* one a session, the oldest first */
     size_t holds_count;
+    struct hold_holders holds_by_holder;
     struct waiter_list waiters;
-    uint64_t searched;        /* by which search for a cycle (deadlock.c) */
-    size_t reentrant_waiters; /* of them, those that may pass the line */
+    uint64_t searched; /* by which search for a cycle (deadlock.c) */
+    struct reentrant_tree reentrant; /* of them, those that may pass the line */
 };
 
 void lock_hold_release(struct engine *engine, struct hold *hold);

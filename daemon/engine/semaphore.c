@@ -73,16 +73,7 @@ static int token_compare(const struct hold *a, const struct hold *b)
     return a->token < b->token ? -1 : a->token > b->token;
 }
 
-static int holder_compare(const struct hold *a, const struct hold *b)
-{
-    if (a->session != b->session) {
-        return a->session->id < b->session->id ? -1 : 1;
-    }
-    return token_compare(a, b);
-}
-
 TREE_GENERATE(hold_tokens, hold, by_token, token_compare)
-TREE_GENERATE(hold_holders, hold, by_holder, holder_compare)
 
 static struct hold *hold_permits(struct engine *engine,
                                  struct semaphore *semaphore,
@@ -92,7 +83,7 @@ static struct hold *hold_permits(struct engine *engine,
     struct hold *hold = hold_new(engine, HOLD_PERMITS, session, semaphore,
                                  &semaphore->holds, token, permits);
     RB_INSERT(hold_tokens, &semaphore->holds_by_token, hold);
-    RB_INSERT(hold_holders, &semaphore->holds_by_holder, hold);
+    holders_add(&semaphore->holds_by_holder, hold);
     return hold;
 }
 
@@ -100,7 +91,7 @@ static void end_hold(struct engine *engine, struct semaphore *semaphore,
                      struct hold *take_hold)
 {
     RB_REMOVE(hold_tokens, &semaphore->holds_by_token, take_hold);
-    RB_REMOVE(hold_holders, &semaphore->holds_by_holder, take_hold);
+    holders_remove(&semaphore->holds_by_holder, take_hold);
     hold_end(engine, take_hold, &semaphore->holds);
 }
 
@@ -193,8 +184,7 @@ void semaphore_waiter_left(struct engine *engine, struct waiter *waiter)
 static void give_back(struct engine *engine, struct semaphore *semaphore,
                       struct hold *hold, size_t permits)
 {
-    CHECK(hold->count >= permits);
-    hold->count -= permits;
+    holders_give_back(&semaphore->holds_by_holder, hold, permits);
     semaphore->taken -= (int64_t)permits;
     hold_changed(engine, hold);
     if (hold->count == 0) {
@@ -359,37 +349,6 @@ static struct hold *hold_of_token(struct semaphore *semaphore,
                : NULL;
 }
 
-/* The session's oldest hold. */
-static struct hold *first_hold_of(struct semaphore *semaphore,
-                                  struct session *session)
-{
-    struct hold key = {.session = session};
-    struct hold *hold =
-        RB_NFIND(hold_holders, &semaphore->holds_by_holder, &key);
-    return hold != NULL && hold->session == session ? hold : NULL;
-}
-
-static struct hold *next_hold_of(struct hold *hold)
-{
-    struct hold *next = RB_NEXT(hold_holders, unused, hold);
-    return next != NULL && next->session == hold->session ? next : NULL;
-}
-
-/* Has the session so many? It looks at no more holds than they may be. */
-static bool holds_permits(struct semaphore *semaphore, struct session *session,
-                          size_t permits)
-{
-    size_t held = 0;
-    if (permits > (size_t)semaphore->taken) {
-        return false;
-    }
-    for (struct hold *hold = first_hold_of(semaphore, session);
-         hold != NULL && held < permits; hold = next_hold_of(hold)) {
-        held += hold->count;
-    }
-    return held >= permits;
-}
-
 /* Permits of one session, over several of its holds; false: not so many. */
 static bool release_permits(struct engine *engine, struct semaphore *semaphore,
                             struct session *session, uint64_t token,
@@ -404,11 +363,12 @@ static bool release_permits(struct engine *engine, struct semaphore *semaphore,
         give_back(engine, semaphore, hold, permits);
         return true;
     }
-    if (!holds_permits(semaphore, session, permits)) {
+    hold = holders_first(&semaphore->holds_by_holder, session);
+    if (hold == NULL || hold->held_in_all < permits) {
         return false;
     }
     while (permits > 0) {
-        hold = first_hold_of(semaphore, session);
+        hold = holders_first(&semaphore->holds_by_holder, session);
         size_t some = hold->count < permits ? hold->count : permits;
         permits -= some;
         give_back(engine, semaphore, hold, some);

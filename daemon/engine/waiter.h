@@ -97,6 +97,7 @@ struct wait_lock {
     bool condition; /* a condition.wait on its way back */
     bool notified;
     struct hold *given_up;     /* its row; NULL: of a session without grace */
+    RB_ENTRY(waiter) by_user;  /* of a reentrant one: lock.c */
     RB_ENTRY(waiter) by_owner; /* deadlock.c, as the next two: */
     uint64_t searched;         /* by which search a range from here on was, */
     size_t searched_from;      /* and the length of what its owners share */
