@@ -86,6 +86,14 @@
 /* Jobs in one answer of a get, whatever its `max`. */
 #define GET_JOBS_MAX 1000
 
+/* What a program calls a scope of private names, bytes: leaves room for names
+ * in it. */
+#define SCOPE_BYTES_MAX 64
+
+/* How long a scope stays that no session keeps, seconds: programs that survived
+ * a restart of the daemon come back within their grace. */
+#define SCOPE_SECONDS 86400
+
 /* Jobs that are dealt with in one go where there may be very many: purged,
  * retried, released, given back, due. Some milliseconds. */
 #define SLICE_JOBS 4096

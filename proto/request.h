@@ -143,6 +143,7 @@ struct request {
     struct slice client;
     int64_t grace_us;
     struct resume_part resume;
+    struct slices scopes; /* wire: private */
 
     /* Batches. */
     struct slice batch;

@@ -75,10 +75,34 @@ static bool names(const struct access_rule *rule, struct slice name)
     return rule->patterns.count == 0;
 }
 
-bool access_opens(const struct access *access, enum kind kind,
-                  struct slice name, unsigned roles)
+/* Are private names of that kind for whom they tell? Batches belong to nobody.
+ */
+static bool has_private(enum kind kind)
 {
-    if (access->everything || (access->every[kind] & roles) != 0) {
+    return kind != KIND_batch;
+}
+
+/* May it use some that are its own? Of a queue both ends. */
+static bool has_own(const struct access *access, enum kind kind)
+{
+    unsigned roles = access->some[kind] & ROLE_EITHER;
+    return has_private(kind) &&
+           (kind == KIND_queue ? roles == ROLE_EITHER : roles != 0);
+}
+
+bool access_opens(const struct asker *asker, enum kind kind, struct slice name,
+                  unsigned roles)
+{
+    const struct access *access = asker->access;
+    if (access->everything) {
+        return true;
+    }
+    if (has_private(kind) && slice_begins(name, PRIVATE)) {
+        char space[PRIVATE_OF_USER_SIZE];
+        return has_own(access, kind) &&
+               slice_begins(name, private_of_user(asker->uid, space));
+    }
+    if ((access->every[kind] & roles) != 0) {
         return true;
     }
     if ((access->some[kind] & roles) == 0) {
@@ -104,11 +128,12 @@ static struct slice first_of(struct slice pattern, struct slice name)
     return slice_begins(name, literal) ? name : (struct slice){0};
 }
 
-struct slice access_skip(const struct access *access, enum kind kind,
-                         struct slice name, unsigned roles)
+/* By the rules alone. */
+static struct slice skip_by_rules(const struct access *access, enum kind kind,
+                                  struct slice name, unsigned roles)
 {
     struct slice first = {0};
-    if (access->everything || (access->every[kind] & roles) != 0) {
+    if ((access->every[kind] & roles) != 0) {
         return name;
     }
     for (size_t i = 0; i < access->rules_count; i++) {
@@ -127,11 +152,35 @@ struct slice access_skip(const struct access *access, enum kind kind,
     return first;
 }
 
+struct slice access_skip(const struct asker *asker, struct slice own,
+                         enum kind kind, struct slice name, unsigned roles)
+{
+    const struct access *access = asker->access;
+    if (access->everything) {
+        return name;
+    }
+    bool owns = has_own(access, kind);
+    if (owns && slice_begins(name, own)) {
+        return name;
+    }
+    bool ahead = owns && slice_order(name, own) < 0;
+    if (has_private(kind) && slice_begins(name, PRIVATE)) {
+        if (ahead) {
+            return own;
+        }
+        name = PRIVATE_END;
+    }
+    struct slice first = skip_by_rules(access, kind, name, roles);
+    return ahead && (first.at == NULL || slice_order(own, first) < 0) ? own
+                                                                      : first;
+}
+
 /* One question after the other; the first that is answered with no stays. */
 struct inquiry {
-    const struct access *access;
+    const struct asker *asker;
     struct denial *denial;
     bool permitted;
+    bool named;      /* what it is about */
     enum kind about; /* the kind of the method */
     unsigned roles;  /* that the method needs */
 };
@@ -139,8 +188,11 @@ struct inquiry {
 static void ask(struct inquiry *inquiry, enum kind kind, struct slice name)
 {
     unsigned roles = kind == inquiry->about ? inquiry->roles : ROLE_EITHER;
-    if (name.at == NULL || !inquiry->permitted ||
-        access_opens(inquiry->access, kind, name, roles)) {
+    if (name.at == NULL || !inquiry->permitted) {
+        return;
+    }
+    if (access_opens(inquiry->asker, kind, name, roles)) {
+        inquiry->named |= kind == inquiry->about;
         return;
     }
     inquiry->permitted = false;
@@ -160,7 +212,8 @@ static void ask_all(struct inquiry *inquiry, enum kind kind,
 /* Of a request without such a name (a list, a job's id): is any open? */
 static void ask_any(struct inquiry *inquiry)
 {
-    if ((inquiry->access->some[inquiry->about] & inquiry->roles) == 0) {
+    const struct access *access = inquiry->asker->access;
+    if ((access->some[inquiry->about] & inquiry->roles) == 0) {
         inquiry->permitted = false;
         inquiry->denial->roles = inquiry->roles;
         inquiry->denial->kind = inquiry->about;
@@ -188,21 +241,21 @@ static void ask_names(struct inquiry *inquiry, const struct request *request)
     }
 }
 
-bool access_permits(const struct access *access, const struct request *request,
+bool access_permits(const struct asker *asker, const struct request *request,
                     struct denial *denial)
 {
     unsigned roles = method_row(request->method)->role;
-    if (access->everything || roles == ROLE_ANY) {
+    if (asker->access->everything || roles == ROLE_ANY) {
         return true;
     }
-    struct inquiry inquiry = {.access = access,
+    struct inquiry inquiry = {.asker = asker,
                               .denial = denial,
                               .permitted = true,
                               .about = kind_of_method(request->method),
                               .roles = roles};
     denial->method = request->method;
     ask_names(&inquiry, request);
-    if (inquiry.permitted) {
+    if (inquiry.permitted && !inquiry.named) {
         ask_any(&inquiry);
     }
     return inquiry.permitted;
@@ -222,11 +275,15 @@ const char *roles_text(unsigned roles)
     return texts[roles];
 }
 
-const struct access *access_at_hand(const struct engine *engine)
+static struct asker asker_of(const struct session *session)
 {
-    const struct access *access = engine->current.session->peer.access;
-    CHECK(access != NULL); /* as long as there is a connection */
-    return access;
+    CHECK(session->peer.access != NULL); /* as long as there is a connection */
+    return (struct asker){session->peer.access, session->peer.uid};
+}
+
+struct asker asker_at_hand(const struct engine *engine)
+{
+    return asker_of(engine->current.session);
 }
 
 /* Tells the shell. */
@@ -266,11 +323,23 @@ static void refuse_denied(struct engine *engine, const struct denial *denial)
     out_fini(&data);
 }
 
+/* A request without a name that it goes by: is its job in a queue of its own?
+ */
+static bool is_about_own(const struct engine *engine,
+                         const struct denial *denial)
+{
+    const struct request *request = engine->current.request;
+    const struct job *job = index_find(&engine->jobs, request->job);
+    return denial->name.at == NULL && job != NULL &&
+           access_sees(engine, KIND_queue, job_queue(job)->named.name);
+}
+
 bool access_refused(struct engine *engine)
 {
     struct denial denial;
-    if (access_permits(access_at_hand(engine), engine->current.request,
-                       &denial)) {
+    struct asker asker = asker_at_hand(engine);
+    if (access_permits(&asker, engine->current.request, &denial) ||
+        is_about_own(engine, &denial)) {
         return false;
     }
     refuse_denied(engine, &denial);
@@ -294,9 +363,8 @@ bool access_refused_name(struct engine *engine, enum kind kind,
 
 bool access_sees(const struct engine *engine, enum kind kind, struct slice name)
 {
-    const struct access *access = access_at_hand(engine);
-    return access->everything ||
-           access_opens(access, kind, name,
+    struct asker asker = asker_at_hand(engine);
+    return access_opens(&asker, kind, name,
                         method_row(engine->current.request->method)->role);
 }
 
@@ -341,7 +409,7 @@ static const struct named *waits_at(const struct waiter *waiter, size_t i)
     return NULL;
 }
 
-static bool is_open(const struct access *access, const struct waiter *waiter)
+static bool is_open(const struct asker *asker, const struct waiter *waiter)
 {
     unsigned roles = method_row(waiter->to.method)->role;
     enum kind kind = kind_of_method(waiter->to.method);
@@ -350,7 +418,7 @@ static bool is_open(const struct access *access, const struct waiter *waiter)
     }
     const struct named *named;
     for (size_t i = 0; (named = waits_at(waiter, i)) != NULL; i++) {
-        if (!access_opens(access, kind, named->name, roles)) {
+        if (!access_opens(asker, kind, named->name, roles)) {
             return false;
         }
     }
@@ -367,10 +435,11 @@ void access_changed(struct engine *engine, uint64_t conn,
     CHECK(access != NULL);
     session->peer.access = access;
     session_charge(engine, session);
+    struct asker asker = asker_of(session);
     /* Refusing one may end others: a barrier breaks. So from the start. */
     for (struct waiter *waiter = TAILQ_FIRST(&session->waiters);
          waiter != NULL;) {
-        if (is_open(access, waiter)) {
+        if (is_open(&asker, waiter)) {
             waiter = TAILQ_NEXT(waiter, of_session);
         } else {
             waiter_refuse(engine, waiter, ERROR_forbidden,

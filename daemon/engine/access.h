@@ -13,6 +13,10 @@
  * Whether a thing of that name exists plays no part, so that nobody learns it
  * by trying: a name that is closed is `forbidden`, a job in a queue that is
  * closed is as good as not there, and lists leave out what is closed.
+ *
+ * Names private/UID/... are for that user, whatever the rules say: whoever may
+ * produce or work with some names of a kind may do there what an operator may,
+ * and nobody else anything, but those who may do everything.
  */
 #ifndef SYNCD_ENGINE_ACCESS_H
 #define SYNCD_ENGINE_ACCESS_H
@@ -68,14 +72,22 @@ void access_init(struct access *access, const struct access_rule *const *rules,
  * workers may, an admin all that. */
 unsigned access_roles_of(enum role role);
 
+/* Who asks: what the rules open to it, and whose names private/UID/... are its
+ * own. */
+struct asker {
+    const struct access *access;
+    uint32_t uid;
+};
+
 /* May it do what needs one of `roles` with that name? */
-bool access_opens(const struct access *access, enum kind kind,
-                  struct slice name, unsigned roles);
+bool access_opens(const struct asker *asker, enum kind kind, struct slice name,
+                  unsigned roles);
 
 /* Where a list should go on behind a name that is closed: no open name lies
- * before it. `name` itself if nothing can be skipped, absent: there is none. */
-struct slice access_skip(const struct access *access, enum kind kind,
-                         struct slice name, unsigned roles);
+ * before it. `name` itself if nothing can be skipped, absent: there is none.
+ * `own` is what the asker's own names begin with. */
+struct slice access_skip(const struct asker *asker, struct slice own,
+                         enum kind kind, struct slice name, unsigned roles);
 
 /* What is missing. */
 struct denial {
@@ -86,7 +98,7 @@ struct denial {
 };
 
 /* May it be carried out? If not, `denial` tells. */
-bool access_permits(const struct access *access, const struct request *request,
+bool access_permits(const struct asker *asker, const struct request *request,
                     struct denial *denial);
 
 /* "producer", "producer or worker"; "" for those of everybody. */
@@ -94,7 +106,7 @@ const char *roles_text(unsigned roles);
 
 /* For the request at hand, in the engine. */
 
-const struct access *access_at_hand(const struct engine *engine);
+struct asker asker_at_hand(const struct engine *engine);
 
 /* The configuration has changed: what waits and is closed now is refused. */
 void access_changed(struct engine *engine, uint64_t conn,

@@ -380,6 +380,13 @@ void method_barrier_abort(struct engine *engine, struct session *session,
     answer_empty(engine, change_batch_seen(engine));
 }
 
+void barrier_end(struct engine *engine, struct named *named)
+{
+    struct barrier *barrier = CONTAINER_OF(named, struct barrier, named);
+    break_rounds(engine, barrier, "reset");
+    barrier_free(engine, barrier);
+}
+
 static bool is_listed(const struct named *named)
 {
     return !CONTAINER_OF(named, const struct barrier, named)->unused;

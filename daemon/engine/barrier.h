@@ -67,6 +67,9 @@ void barrier_refuse(struct engine *engine, struct waiter *take_waiter,
 /* The session that works for a round is gone. */
 void barrier_actor_gone(struct engine *engine, struct round *round);
 
+/* It is no more; whoever waits gets `broken`. */
+void barrier_end(struct engine *engine, struct named *named);
+
 void barriers_free_all(struct engine *engine);
 
 #endif

@@ -277,6 +277,25 @@ static void check_names(const struct engine *engine)
     }
 }
 
+/* The numbers are those of scope.h. */
+static void check_scopes(const struct engine *engine)
+{
+    size_t keepers = 0;
+    struct named *named = names_from(&engine->scopes, SLICE(""), false);
+    for (; named != NULL; named = names_next(named)) {
+        const struct scope *scope =
+            CONTAINER_OF(named, const struct scope, named);
+        CHECK(scope->things > 0 || scope->keepers > 0);             /* 1 */
+        CHECK(timer_armed(&scope->timer) == (scope->keepers == 0)); /* 2 */
+        keepers += scope->keepers;
+    }
+    struct session *session, *next;
+    HASH_ITER (by_id, engine->sessions_by_id, session, next) {
+        keepers -= session->scopes_count;
+    }
+    CHECK(keepers == 0);
+}
+
 /* I9: none is given out that is not reserved. */
 static void check_numbers(const struct numbers *numbers)
 {
@@ -325,7 +344,7 @@ static void check_accounts(const struct engine *engine)
     const struct names *kinds[] = {
         &engine->queues,  &engine->locks,    &engine->semaphores,
         &engine->events,  &engine->barriers, &engine->conditions,
-        &engine->batches,
+        &engine->batches, &engine->scopes,
     };
     size_t weight = held_objects(engine);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -353,6 +372,7 @@ void engine_check(struct engine *engine)
     }
     CHECK(waiters == engine->waiters_count);
     check_names(engine);
+    check_scopes(engine);
     check_accounts(engine);
     check_changes(&engine->changes);
     check_numbers(&engine->job_ids);

@@ -21,6 +21,7 @@
 #include "daemon/engine/names.h"
 #include "daemon/engine/queue.h"
 #include "daemon/engine/reply.h"
+#include "daemon/engine/scope.h"
 #include "daemon/engine/semaphore.h"
 #include "daemon/engine/session.h"
 #include "daemon/engine/side_set.h"
@@ -114,6 +115,7 @@ struct engine {
     struct holds given_up; /* of sessions with grace, for conditions */
     struct hold_holders given_up_by_holder;
     struct names batches;
+    struct names scopes;
     struct batch_object *batches_by_id;
     struct batch_list batches_touched;
     struct out scratch;           /* of a get's answer: get.c */

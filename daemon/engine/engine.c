@@ -154,6 +154,7 @@ struct engine *engine_new(const struct engine_options *options)
     TAILQ_INIT(&engine->given_up);
     RB_INIT(&engine->given_up_by_holder);
     names_init(&engine->batches);
+    names_init(&engine->scopes);
     TAILQ_INIT(&engine->batches_touched);
     RB_INIT(&engine->lock_waits);
     timers_init(&engine->timers);
@@ -169,6 +170,7 @@ void engine_free(struct engine *engine)
     struct effects nowhere;
     effects_init(&nowhere);
     engine->effects = &nowhere;
+    engine->shutting_down = true; /* nothing comes of a session's end */
     session_free_all(engine);
     while ((job = index_after(&engine->jobs, 0)) != NULL) {
         job_remove(engine, job);
@@ -180,7 +182,7 @@ void engine_free(struct engine *engine)
     events_free_all(engine);
     barriers_free_all(engine);
     CHECK(engine->locks.count == 0 && engine->conditions.count == 0 &&
-          TAILQ_EMPTY(&engine->given_up));
+          TAILQ_EMPTY(&engine->given_up) && engine->scopes.count == 0);
     effects_fini(&nowhere);
     held_fini(&engine->held[0]);
     held_fini(&engine->held[1]);
@@ -254,6 +256,7 @@ void engine_loaded(struct engine *engine, int64_t now_us)
     engine->skew_us = engine->now_us > now_us ? engine->now_us - now_us : 0;
     engine->now_us = now_us + engine->skew_us;
     sessions_loaded(engine);
+    scopes_loaded(engine);
     struct queue *queue, *next;
     HASH_ITER (by_id, engine->queues_by_id, queue, next) {
         job_set_rerank(engine, queue->sets[JOB_RUNNING]);
@@ -281,6 +284,9 @@ static void fire(struct engine *engine, struct timer *timer)
         break;
     case TIMER_QUEUE:
         queue_timer(engine, CONTAINER_OF(timer, struct queue, timer));
+        break;
+    case TIMER_SCOPE:
+        scope_due(engine, CONTAINER_OF(timer, struct scope, timer));
         break;
     }
 }

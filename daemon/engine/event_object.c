@@ -151,6 +151,11 @@ void event_clear(struct engine *engine, struct slice name)
     }
 }
 
+void event_end(struct engine *engine, struct named *named)
+{
+    event_clear(engine, named->name);
+}
+
 static bool refuse_reserved(struct engine *engine, struct slice name)
 {
     if (!slice_begins(name, RESERVED)) {

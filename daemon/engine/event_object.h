@@ -51,6 +51,8 @@ void event_answer_wait(struct engine *engine, struct waiter *take_waiter,
                        bool set);
 /* A waiter left: an event that is of no use any more is not kept. */
 void event_left(struct engine *engine, struct event_object *event);
+/* Clears it: what is waited for goes on being waited for. */
+void event_end(struct engine *engine, struct named *named);
 void events_free_all(struct engine *engine);
 
 #endif

@@ -73,6 +73,7 @@ void names_add(struct engine *engine, struct names *names, struct named *named,
     named->owner = owner;
     named->weight = 0;
     names_weigh(engine, named, 1);
+    scope_entered(engine, names, named->name);
 }
 
 void names_unlink(struct engine *engine, struct names *names,
@@ -82,6 +83,7 @@ void names_unlink(struct engine *engine, struct names *names,
     RB_REMOVE(named_tree, &names->tree, named);
     names->count--;
     names_weigh(engine, named, 0);
+    scope_left(engine, names, named->name);
 }
 
 void names_remove(struct engine *engine, struct names *names,
@@ -112,7 +114,8 @@ struct named *names_next(struct named *named)
 /* What a list goes through: names that begin so and are open to the client. */
 struct walk {
     const struct names *names;
-    const struct access *access;
+    struct asker asker;
+    struct slice own;
     enum kind kind;
     unsigned roles;
     struct slice prefix;
@@ -123,14 +126,14 @@ struct walk {
 static struct named *next_told(const struct walk *walk, struct named *named)
 {
     while (named != NULL && slice_begins(named->name, walk->prefix)) {
-        struct slice from =
-            access_skip(walk->access, walk->kind, named->name, walk->roles);
+        struct slice from = access_skip(&walk->asker, walk->own, walk->kind,
+                                        named->name, walk->roles);
         if (from.at == NULL) {
             return NULL;
         }
         if (!slice_equal(from, named->name)) {
             named = names_from(walk->names, from, false);
-        } else if (access_opens(walk->access, walk->kind, named->name,
+        } else if (access_opens(&walk->asker, walk->kind, named->name,
                                 walk->roles) &&
                    (walk->listed == NULL || walk->listed(named))) {
             return named;
@@ -155,8 +158,11 @@ void names_answer_list(struct engine *engine, const struct request *request,
         request->cursor.at != NULL && slice_order(request->cursor, prefix) >= 0;
     struct named *named =
         names_from(names, behind ? request->cursor : prefix, behind);
+    char space[PRIVATE_OF_USER_SIZE];
+    struct asker asker = asker_at_hand(engine);
     const struct walk walk = {.names = names,
-                              .access = access_at_hand(engine),
+                              .asker = asker,
+                              .own = private_of_user(asker.uid, space),
                               .kind = kind_of_method(request->method),
                               .roles = method_row(request->method)->role,
                               .prefix = prefix,

@@ -450,6 +450,14 @@ static void semaphore_free(struct engine *engine, struct semaphore *semaphore)
     mem_free(semaphore);
 }
 
+void semaphore_end(struct engine *engine, struct named *named)
+{
+    struct semaphore *semaphore = CONTAINER_OF(named, struct semaphore, named);
+    if (semaphore->jobs == 0) {
+        semaphore_free(engine, semaphore);
+    }
+}
+
 void method_semaphore_delete(struct engine *engine, struct session *session,
                              const struct request *request)
 {

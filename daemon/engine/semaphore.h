@@ -66,6 +66,9 @@ void semaphore_waiter_left(struct engine *engine, struct waiter *waiter);
 /* Serves the line as far as permits go. */
 void semaphore_settle(struct engine *engine, struct semaphore *semaphore);
 
+/* It is no more, unless jobs name it. */
+void semaphore_end(struct engine *engine, struct named *named);
+
 void semaphores_free_all(struct engine *engine);
 
 #endif

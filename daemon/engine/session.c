@@ -222,6 +222,7 @@ static void session_end(struct engine *engine, struct session *session)
     while (!TAILQ_EMPTY(&session->waiters)) {
         waiter_drop(engine, TAILQ_LAST(&session->waiters, waiters));
     }
+    scopes_unkeep(engine, session); /* first: what goes is granted to nobody */
     while (!TAILQ_EMPTY(&session->holds)) {
         hold_release(engine, TAILQ_FIRST(&session->holds));
     }
@@ -253,6 +254,7 @@ void session_disconnected(struct engine *engine, uint64_t conn)
         return;
     }
     if (engine->shutting_down && session->grace_us > 0) {
+        scopes_unkeep(engine, session);
         detach(engine, session); /* it is we who go: its row stays */
         return;
     }
@@ -413,11 +415,15 @@ void method_session_open(struct engine *engine, struct session *session,
                "connection");
         return;
     }
+    if (scopes_refused(engine, request->scopes)) {
+        return;
+    }
     struct session *away = request->resume.session == 0
                                ? NULL
                                : resumable(engine, session, &request->resume);
     if (away != NULL) {
         resume(engine, session, away);
+        scopes_keep(engine, away, request->scopes);
         write_opened(engine, away, true);
         return;
     }
@@ -427,6 +433,7 @@ void method_session_open(struct engine *engine, struct session *session,
     if (session->grace_us > 0) {
         change_mark(engine, ROW_session, session, &session->saved);
     }
+    scopes_keep(engine, session, request->scopes);
     write_opened(engine, session, false);
 }
 

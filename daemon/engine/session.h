@@ -19,6 +19,7 @@
 #include "daemon/engine/hold.h"
 #include "daemon/engine/job.h"
 #include "daemon/engine/pending.h"
+#include "daemon/engine/scope.h"
 #include "daemon/engine/waiter.h"
 #include "proto/limits.h"
 
@@ -62,8 +63,10 @@ struct session {
     size_t waiters_count;
     size_t waiters_bytes;
     struct lease_list leases;
-    struct holds holds;       /* locks and permits */
-    struct rounds rounds;     /* of barriers it does the action for */
+    struct holds holds;    /* locks and permits */
+    struct rounds rounds;  /* of barriers it does the action for */
+    struct scope **scopes; /* owned; that it keeps */
+    size_t scopes_count;
     struct outcomes outcomes; /* the oldest first */
     size_t outcomes_count;
     size_t outcomes_bytes;

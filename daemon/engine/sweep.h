@@ -55,6 +55,9 @@ TAILQ_HEAD(sweeps, sweep);
 void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
                  enum sweep_kind kind);
 
+/* Deletes the queue, with all that is in it; nobody waits for that. */
+void queue_end(struct engine *engine, struct named *named);
+
 /* After a restart: the jobs of queues that were being deleted. */
 void sweep_resume(struct engine *engine, struct queue *queue);
 

@@ -18,7 +18,8 @@ enum timer_kind {
     TIMER_WAITER,  /* a request's timeout */
     TIMER_JOB_SET, /* the first job of a set is due: delay, lease, keep_done */
     TIMER_SESSION, /* the grace of a session nobody has taken up again */
-    TIMER_QUEUE    /* a queue that sprang up by itself may be idle */
+    TIMER_QUEUE,   /* a queue that sprang up by itself may be idle */
+    TIMER_SCOPE    /* a scope that no session has kept for a day */
 };
 
 struct timer {

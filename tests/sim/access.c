@@ -3,9 +3,10 @@
  *
  * The table below is written by hand, from proto/PROTOCOL.md; that it names
  * every method of methods.def is checked. Each cell is tried in a world of its
- * own, with names that are open to the client and with others. The parameters
- * are made from the table of methods: whatever else may be wrong with a
- * request, `forbidden` comes first if it is to come.
+ * own, with names that are open to the client and with others, and with names
+ * of its own and of another user's, which the rules seem to open, too. The
+ * parameters are made from the table of methods: whatever else may be wrong
+ * with a request, `forbidden` comes first if it is to come.
  */
 #include "tests/sim/world.h"
 
@@ -101,13 +102,20 @@ static const struct line {
     {"batch.delete", "00011", ""},
 };
 
+/* What the request names: what the rule opens, another name, one of the
+ * client's own, one of another user's. */
+enum naming { NAME_OPEN, NAME_OTHER, NAME_OWN, NAME_FOREIGN, NAMINGS };
+
+static const char *const namings[NAMINGS] = {"n", "other", "private/7/s/n",
+                                             "private/8/s/n"};
+
 /* One cell. */
 struct trial {
     enum method method;
     const struct line *line;
     const struct column *column;
-    const char *name; /* what the request names */
-    bool open;        /* the client's rule is for that name */
+    enum naming naming;
+    const char *name;
     enum error error; /* of the answer */
     char text[400];   /* the answer, for a failure */
 };
@@ -245,11 +253,11 @@ static bool try_it(struct trial *trial)
 {
     struct world_options options = {
         .engine = engine_options_default, .on_reply = on_reply, .arg = trial};
-    const struct slice pattern = SLICE("n*");
+    const struct slice patterns[] = {SLICE("n*"), SLICE("private/*")};
     const struct access_rule rule = {
         .roles = trial->column->roles,
         .kinds = (1U << KINDS) - 1,
-        .patterns = {&pattern, trial->column == &columns[ADMIN] ? 0 : 1}};
+        .patterns = {patterns, trial->column == &columns[ADMIN] ? 0 : 2}};
     const struct access_rule *rules[] = {&rule};
     struct access access;
     access_init(&access, rules, trial->column->roles == 0 ? 0 : 1);
@@ -258,7 +266,7 @@ static bool try_it(struct trial *trial)
     uint64_t conn =
         world_connect(world, (struct peer){.uid = 7, .access = &access});
     trial->error = ERRORS;
-    send_trial(world, conn, trial, trial->open ? 1 : 2);
+    send_trial(world, conn, trial, trial->naming == NAME_OPEN ? 1 : 2);
     const char *fault = world_fault(world);
     if (fault != NULL) {
         printf("%s\n", fault);
@@ -267,16 +275,31 @@ static bool try_it(struct trial *trial)
     return fault == NULL;
 }
 
+/* By whose it is, not by the rules: for whoever may use both ends of a queue,
+ * or things of that other kind. */
+static enum error expected_private(const struct trial *trial)
+{
+    unsigned roles = trial->column->roles & ROLE_EITHER;
+    bool queue = kind_of_method(trial->method) == KIND_queue;
+    bool own = trial->naming == NAME_OWN &&
+               (queue ? roles == ROLE_EITHER : roles != 0);
+    return own || trial->column == &columns[ADMIN] ? ERRORS : ERROR_forbidden;
+}
+
 /* What the answer must be; ERRORS: anything but `forbidden`. */
 static enum error expected(const struct trial *trial)
 {
+    if (trial->naming >= NAME_OWN && is_by_name(trial) &&
+        kind_of_method(trial->method) != KIND_batch) {
+        return expected_private(trial);
+    }
     bool may = trial->line->may[trial->column - columns] == '1';
     bool all = trial->column == &columns[ADMIN] ||
                method_row(trial->method)->role == ROLE_ANY;
     if (!may) {
         return ERROR_forbidden;
     }
-    if (trial->open || all) {
+    if (trial->naming != NAME_OTHER || all) {
         return ERRORS;
     }
     if (is_by_id(trial->line)) {
@@ -287,13 +310,13 @@ static enum error expected(const struct trial *trial)
 }
 
 static bool try_cell(const struct line *line, const struct column *column,
-                     const char *name, bool open)
+                     enum naming naming)
 {
     struct trial trial = {.method = method_of_name(slice_of(line->method)),
                           .line = line,
                           .column = column,
-                          .name = name,
-                          .open = open};
+                          .naming = naming,
+                          .name = namings[naming]};
     enum error want = expected(&trial);
     bool right = try_it(&trial) &&
                  (want == ERRORS
@@ -301,7 +324,7 @@ static bool try_cell(const struct line *line, const struct column *column,
                       : trial.error == want);
     if (!right) {
         printf("%s {%s}, %s, name %s: %s expected, got %s\n", line->method,
-               line->more, column->name, name,
+               line->more, column->name, trial.name,
                want == ERRORS ? "anything but forbidden"
                               : error_row(want)->name,
                trial.text);
@@ -337,10 +360,11 @@ static bool is_whole(void)
 static bool knows_fields(void)
 {
     static const char *const known[] = {
-        "queue", "queues",    "lock",   "semaphore", "event", "barrier",
-        "batch", "condition", "limits", "after",     "key", /* of a job */
-        "owner",           /* of a lock, which is named beside it */
-        "stage", "stages", /* of a batch, which is named beside it */
+        "queue",   "queues",    "lock",   "semaphore", "event", "barrier",
+        "batch",   "condition", "limits", "after",     "key", /* of a job */
+        "owner",             /* of a lock, which is named beside it */
+        "stage",   "stages", /* of a batch, which is named beside it */
+        "private",           /* made a name of the user's own */
     };
     bool right = true;
     for (enum field field = 0; field < FIELDS; field++) {
@@ -364,9 +388,10 @@ int main(void)
     size_t cells = 0;
     for (size_t i = 0; right && i < sizeof table / sizeof table[0]; i++) {
         for (size_t j = 0; j < COLUMNS; j++) {
-            right = try_cell(&table[i], &columns[j], "n", true) && right;
-            right = try_cell(&table[i], &columns[j], "other", false) && right;
-            cells += 2;
+            for (enum naming k = 0; k < NAMINGS; k++) {
+                right = try_cell(&table[i], &columns[j], k) && right;
+                cells++;
+            }
         }
     }
     printf("%zu cells tried\n", cells);

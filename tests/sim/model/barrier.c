@@ -182,6 +182,14 @@ void m_barrier_reset(struct model *m, const struct m_to *to,
     m_empty(m, to, barrier->changed);
 }
 
+void m_barrier_end(struct model *m, int i)
+{
+    const struct m_barrier *last = &m_last(m)->barriers[i];
+    tell(m, i, "reset", NULL);
+    m->now.barriers[i] = (struct m_barrier){
+        .changed = last->broken || last->in_use ? m_next(m) : 0};
+}
+
 void m_barrier_abort(struct model *m, const struct m_to *to,
                      const struct request *request)
 {
@@ -245,9 +253,9 @@ static void write_acting(struct model *m, struct out *out, int i)
 static void write_barrier(struct model *m, struct out *out, int i)
 {
     const struct m_barrier *barrier = &m->now.barriers[i];
-    char name[3] = {'r', (char)('0' + i), '\0'};
+    char name[M_NAME_SIZE];
     write_begin_object(out);
-    WRITE(out, string, "barrier", slice_of(name));
+    WRITE(out, string, "barrier", m_name('r', i, name));
     WRITE(out, integer, "parties", is_empty(m, i) ? 0 : barrier->parties);
     WRITE(out, integer, "missing",
           waiting(m, i) > 0 ? barrier->parties - waiting(m, i) : 0);

@@ -13,6 +13,7 @@ static void session_restarts(struct model *m, int i)
         return;
     }
     session->conn = 0;
+    session->keeps = false;
     session->pid = 0;
     session->away_until_us = m->now_us + session->grace_us;
     session->changed = 0;

@@ -90,13 +90,13 @@ void m_write_finished(struct model *m, struct out *out,
 static void write_job(struct model *m, struct out *out, const struct m_job *job,
                       int token)
 {
-    char queue[3] = {'q', (char)('0' + job->queue), '\0'};
+    char queue[M_NAME_SIZE];
     write_begin_object(out);
     write_key(out, SLICE("id"));
     m_write_job_name(out, job);
     write_key(out, SLICE("token"));
     m_write_token(out, token);
-    WRITE(out, string, "queue", slice_of(queue));
+    WRITE(out, string, "queue", m_name('q', job->queue, queue));
     WRITE(out, json, "body", slice_of(job->body));
     WRITE(out, number, "priority", job->priority);
     WRITE(out, integer, "attempt", job->attempts);

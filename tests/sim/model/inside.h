@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* --- names -------------------------------------------------------------- */
+/* --- names: name.c ------------------------------------------------------ */
 
 /* The index in "q3", "l0", ...; -1: absent, or none of ours. */
 int m_index(struct slice name);
@@ -14,6 +14,9 @@ int m_event_index(struct slice name);
 int m_stage_index(struct slice name);
 void m_copy(char *to, size_t size, struct slice text);
 void m_event_name(int event, char *text, size_t size);
+#define M_NAME_SIZE 32
+/* Of a queue (q), a semaphore (s), a barrier (r). */
+struct slice m_name(char kind, int i, char text[M_NAME_SIZE]);
 
 /* --- replies: reply.c --------------------------------------------------- */
 
@@ -152,6 +155,12 @@ void m_owner(const struct model *m, struct slice given, int session,
 /* --- sessions ----------------------------------------------------------- */
 
 void m_session_end(struct model *m, int session);
+/* What is in the scope is gone, if that can be. */
+void m_queue_waiters_end(struct model *m, int queue);
+void m_queue_end(struct model *m, int queue);
+void m_semaphore_end(struct model *m, int semaphore);
+void m_event_end(struct model *m, int event);
+void m_barrier_end(struct model *m, int barrier);
 
 /* Each method; false: this model does not know it. */
 #define METHOD(id, name, role, traits, summary)         \

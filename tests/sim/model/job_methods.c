@@ -33,11 +33,11 @@ static void write_text(struct out *out, struct slice key, const char *json)
 
 static void write_job(struct model *m, struct out *out, const struct m_job *job)
 {
-    char queue[3] = {'q', (char)('0' + job->queue), '\0'};
+    char queue[M_NAME_SIZE];
     write_begin_object(out);
     write_key(out, SLICE("id"));
     m_write_job_name(out, job);
-    WRITE(out, string, "queue", slice_of(queue));
+    WRITE(out, string, "queue", m_name('q', job->queue, queue));
     WRITE(out, string, "state", slice_of(job_state_names[job->state]));
     WRITE(out, number, "priority", job->priority);
     WRITE(out, integer, "attempts", job->attempts);

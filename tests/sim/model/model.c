@@ -31,52 +31,6 @@ unsigned m_most(unsigned a, unsigned b)
     return a > b ? a : b;
 }
 
-/* --- names -------------------------------------------------------------- */
-
-void m_copy(char *to, size_t size, struct slice text)
-{
-    size_t len = text.len < size - 1 ? text.len : size - 1;
-    if (len > 0) {
-        memcpy(to, text.at, len);
-    }
-    to[len] = '\0';
-}
-
-int m_index(struct slice name)
-{
-    return name.len == 2 && name.at[1] >= '0' && name.at[1] <= '9'
-               ? name.at[1] - '0'
-               : -1;
-}
-
-int m_stage_index(struct slice name)
-{
-    return m_index(name);
-}
-
-/* "e1", or "batch/b0/s2" */
-int m_event_index(struct slice name)
-{
-    if (name.len == 2) {
-        return m_index(name);
-    }
-    if (name.len != strlen("batch/b0/s0")) {
-        return -1;
-    }
-    return M_PLAIN_EVENTS + (name.at[7] - '0') * M_STAGES + (name.at[10] - '0');
-}
-
-void m_event_name(int event, char *text, size_t size)
-{
-    if (event < M_PLAIN_EVENTS) {
-        (void)snprintf(text, size, "e%d", event);
-    } else {
-        (void)snprintf(text, size, "batch/b%d/s%d",
-                       (event - M_PLAIN_EVENTS) / M_STAGES,
-                       (event - M_PLAIN_EVENTS) % M_STAGES);
-    }
-}
-
 /* --- waiters ------------------------------------------------------------ */
 
 struct m_waiter *m_wait(struct model *m, const struct m_to *to,

@@ -16,7 +16,8 @@
  * number from then on.
  *
  * The names of things are fixed: q0 ... are queues, l0 ... locks, and so on; a
- * thing is its number in its array.
+ * thing is its number in its array. One queue, semaphore, event and barrier
+ * each are in a scope of private names, which is one as well.
  */
 #ifndef SYNCD_TESTS_SIM_MODEL_MODEL_H
 #define SYNCD_TESTS_SIM_MODEL_MODEL_H
@@ -47,6 +48,12 @@ enum {
     M_ACTIONS = 1200,
     M_ITEMS = 4, /* jobs of one put */
 };
+
+/* The scope of q0, s0, r0 and e2, which stand in the order of their names with
+ * that; and of which user. */
+#define M_SCOPE       "private/1000/a/"
+#define M_SCOPE_OF    1000
+#define M_SCOPE_EVENT (M_PLAIN_EVENTS - 1)
 
 struct m_job {
     bool entered; /* else its put still waits for room */
@@ -119,6 +126,7 @@ struct m_session {
     int action; /* of its session.open */
     int serial; /* of its default owner */
     char client[8];
+    bool keeps; /* the scope */
     unsigned changed;
 };
 

@@ -119,13 +119,13 @@ static int waiting_gets(struct model *m, int queue)
 void m_write_queue(struct model *m, struct out *out, int i)
 {
     const struct m_queue *queue = &m->now.queues[i];
-    char name[3] = {'q', (char)('0' + i), '\0'};
+    char name[M_NAME_SIZE];
     int counts[JOB_STATES];
     for (int s = 0; s < JOB_STATES; s++) {
         counts[s] = m_count(m, i, (enum job_state)s);
     }
     write_begin_object(out);
-    WRITE(out, string, "queue", slice_of(name));
+    WRITE(out, string, "queue", m_name('q', i, name));
     m_write_counts(out, counts);
     WRITE(out, integer, "unfinished", m_count_unfinished(m, i));
     WRITE(out, integer, "bytes", bytes_of(m, i));
@@ -328,7 +328,7 @@ void m_queue_purge(struct model *m, const struct m_to *to,
     }
 }
 
-static void forget_waiters(struct model *m, int i)
+void m_queue_waiters_end(struct model *m, int i)
 {
     struct m_waiter *w;
     while ((w = m_waiter_after(m, M_WAIT_PUT, i, 0)) != NULL) {
@@ -368,6 +368,15 @@ static void forget(struct model *m, int i)
     m->now.queues[i].exists = false;
 }
 
+void m_queue_end(struct model *m, int i)
+{
+    if (m->now.queues[i].exists) {
+        m_queue_waiters_end(m, i);
+        (void)remove_jobs(m, i, ~0U);
+        forget(m, i);
+    }
+}
+
 void m_queue_delete(struct model *m, const struct m_to *to,
                     const struct request *request)
 {
@@ -379,7 +388,7 @@ void m_queue_delete(struct model *m, const struct m_to *to,
         m_error(m, to, ERROR_conflict, NULL, 0);
         return;
     }
-    forget_waiters(m, i);
+    m_queue_waiters_end(m, i);
     int removed = remove_jobs(m, i, ~0U);
     forget(m, i);
     count_reply(m, to, SLICE("removed"), removed, m_queue_needs(m, i));

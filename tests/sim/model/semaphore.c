@@ -33,9 +33,9 @@ static void changed(struct model *m, int i)
 static void write_semaphore(struct model *m, struct out *out, int i)
 {
     const struct m_semaphore *semaphore = &m->now.semaphores[i];
-    char name[3] = {'s', (char)('0' + i), '\0'};
+    char name[M_NAME_SIZE];
     write_begin_object(out);
-    WRITE(out, string, "semaphore", slice_of(name));
+    WRITE(out, string, "semaphore", m_name('s', i, name));
     WRITE(out, integer, "value", semaphore->value);
     WRITE(out, integer, "free", m_free(m, i));
     WRITE(out, flag, "bounded", semaphore->bounded);
@@ -282,6 +282,30 @@ static bool jobs_name_it(const struct model *m, int i)
     return false;
 }
 
+static void forget(struct model *m, int i)
+{
+    struct m_semaphore *semaphore = &m->now.semaphores[i];
+    struct m_waiter *w;
+    while ((w = m_waiter_after(m, M_WAIT_SEMAPHORE, i, 0)) != NULL) {
+        w->used = false;
+        m_error(m, &w->to, ERROR_not_found, NULL, 0);
+    }
+    for (int k = 0; k < M_HOLDS; k++) {
+        struct m_hold *hold = &m->now.holds[k];
+        hold->used =
+            hold->used && !(hold->kind == M_SEMAPHORE && hold->object == i);
+    }
+    semaphore->exists = false;
+    semaphore->changed = m_last(m)->semaphores[i].exists ? m_next(m) : 0;
+}
+
+void m_semaphore_end(struct model *m, int i)
+{
+    if (m->now.semaphores[i].exists && !jobs_name_it(m, i)) {
+        forget(m, i);
+    }
+}
+
 void m_semaphore_delete(struct model *m, const struct m_to *to,
                         const struct request *request)
 {
@@ -296,18 +320,7 @@ void m_semaphore_delete(struct model *m, const struct m_to *to,
         m_error(m, to, ERROR_conflict, NULL, 0);
         return;
     }
-    struct m_waiter *w;
-    while ((w = m_waiter_after(m, M_WAIT_SEMAPHORE, i, 0)) != NULL) {
-        w->used = false;
-        m_error(m, &w->to, ERROR_not_found, NULL, 0);
-    }
-    for (int k = 0; k < M_HOLDS; k++) {
-        struct m_hold *hold = &m->now.holds[k];
-        hold->used =
-            hold->used && !(hold->kind == M_SEMAPHORE && hold->object == i);
-    }
-    semaphore->exists = false;
-    semaphore->changed = m_last(m)->semaphores[i].exists ? m_next(m) : 0;
+    forget(m, i);
     m_empty(m, to, semaphore->changed);
 }
 
@@ -362,6 +375,14 @@ void m_event_set(struct model *m, const struct m_to *to,
     }
 }
 
+void m_event_end(struct model *m, int i)
+{
+    if (m->now.events[i].set) {
+        m->now.events[i].set = false;
+        m->now.events[i].changed = m_last(m)->events[i].set ? m_next(m) : 0;
+    }
+}
+
 void m_event_clear(struct model *m, const struct m_to *to,
                    const struct request *request)
 {
@@ -369,10 +390,7 @@ void m_event_clear(struct model *m, const struct m_to *to,
     if (is_forbidden(m, to, i)) {
         return;
     }
-    if (m->now.events[i].set) {
-        m->now.events[i].set = false;
-        m->now.events[i].changed = m_last(m)->events[i].set ? m_next(m) : 0;
-    }
+    m_event_end(m, i);
     m_empty(m, to, m->now.events[i].changed);
 }
 

@@ -1,6 +1,38 @@
 /* Sessions, and what the daemon says of itself. */
 #include "tests/sim/model/inside.h"
 
+/* Nobody keeps the scope any more: a semaphore stays that jobs name, also such
+ * as go with it. */
+static void scope_ends(struct model *m)
+{
+    m_queue_waiters_end(m, 0); /* with jobs that had not entered */
+    m_semaphore_end(m, 0);
+    m_queue_end(m, 0);
+    m_barrier_end(m, 0);
+    m_event_end(m, M_SCOPE_EVENT);
+}
+
+static bool is_kept(const struct model *m)
+{
+    for (int i = 0; i < M_SESSIONS; i++) {
+        if (m->now.sessions[i].used && m->now.sessions[i].keeps) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Before anybody is granted what it held, if that goes. */
+static void unkeep(struct model *m, struct m_session *session)
+{
+    bool kept = session->keeps;
+    session->keeps = false;
+    if (kept && !m->shutting_down && !is_kept(m)) {
+        (void)m_semaphores_granted(m); /* who stood behind its requests */
+        scope_ends(m);
+    }
+}
+
 /* What it holds is free, and it leaves every line. */
 void m_session_end(struct model *m, int i)
 {
@@ -23,6 +55,7 @@ void m_session_end(struct model *m, int i)
             m_job_crashed(m, job);
         }
     }
+    unkeep(m, session);
     for (int k = 0; k < M_HOLDS; k++) {
         struct m_hold *hold = &m->now.holds[k];
         if (hold->used && hold->session == i) {
@@ -44,6 +77,12 @@ void m_session_end(struct model *m, int i)
         outcome->used = outcome->used && outcome->session != i;
     }
     session->used = false;
+}
+
+static bool keeps_scope(const struct m_session *session,
+                        const struct request *request)
+{
+    return request->scopes.count > 0 && session->uid == M_SCOPE_OF;
 }
 
 static bool has_something(const struct model *m, const struct m_to *to)
@@ -138,10 +177,12 @@ void m_session_open(struct model *m, const struct m_to *to,
     int away =
         request->resume.session == 0 ? -1 : resumable(m, to, &request->resume);
     if (away >= 0) {
+        m->now.sessions[away].keeps = keeps_scope(session, request);
         resume(m, to, away);
         return;
     }
     session->opened = true;
+    session->keeps = keeps_scope(session, request);
     session->action = to->action;
     session->grace_us = request->grace_us > 0 ? request->grace_us : 0;
     m_copy(session->client, sizeof(session->client), request->client);

@@ -86,6 +86,13 @@ void add_timeout(struct generator *g)
     }
 }
 
+void add_scope(struct generator *g)
+{
+    if (g->scopes && chance(g, 60)) {
+        add_param(g, "\"private\":[\"a\"]");
+    }
+}
+
 /* --- who and what ------------------------------------------------------- */
 
 int some_client(struct generator *g)
@@ -153,6 +160,7 @@ static void comes_back(struct generator *g, int client)
         add_param(g, "\"resume\":{\"session\":$s%d,\"secret\":$x%d}", opened,
                   opened);
     }
+    add_scope(g);
     out_byte(&g->params, '}');
     act(g,
         (struct action){.act = ACT_SEND,
@@ -293,6 +301,7 @@ void generator_init(struct generator *g, uint64_t seed, struct run *run,
     g->holds = chance(g, 80);
     g->fills = chance(g, 20);
     g->shares = chance(g, 30);
+    g->scopes = chance(g, 40);
 }
 
 void generator_fini(struct generator *g)

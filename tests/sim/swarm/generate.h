@@ -22,6 +22,7 @@ struct generator {
     bool crashes;
     bool holds;  /* the disk is slow at times */
     bool fills;  /* the disk fills up at times */
+    bool scopes; /* sessions keep the scope, whose things end with them */
     bool shares; /* queues share semaphores; then no get waits, since it is not
                     said which queue is served first */
 };
@@ -47,6 +48,8 @@ void send_params(struct generator *g, int client, enum method method);
 /* A duration as JSON, from short to long; never the same twice. */
 void add_seconds(struct generator *g, const char *name, unsigned below_s);
 void add_timeout(struct generator *g);
+/* Of a session.open: sometimes it keeps the scope. */
+void add_scope(struct generator *g);
 
 int some_client(struct generator *g);
 /* The client that a session of the model is; -1: none, as it is away. */

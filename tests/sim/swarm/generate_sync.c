@@ -320,6 +320,7 @@ static void open_session(struct generator *g)
     if (chance(g, 20)) {
         add_param(g, "\"client\":\"me\"");
     }
+    add_scope(g);
     send_params(g, client, METHOD_session_open);
 }
 

@@ -209,6 +209,26 @@ static bool is_name(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+/* The things that are in the scope, as they stand in the parameters; a stage s0
+ * is no semaphore, and the first of its list. */
+static const char *const scoped[] = {
+    "\"q0\"", "\"r0\"", "\"e2\"", "\"semaphore\":\"s0\"", "\"limits\":[\"s0\"",
+    ",\"s0\""};
+
+/* Does the name of one of them begin here? */
+static bool is_scoped(struct slice params, const char *behind)
+{
+    for (size_t i = 0; i < sizeof(scoped) / sizeof(scoped[0]); i++) {
+        size_t len = strlen(scoped[i]);
+        const char *at = behind + 3 - len;
+        if (at >= params.at && behind + 3 <= params.at + params.len &&
+            memcmp(at, scoped[i], len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* With the numbers that its names stand for by now. */
 static void write_params(struct run *run, struct slice params)
 {
@@ -227,6 +247,9 @@ static void write_params(struct run *run, struct slice params)
             out_fini(&number);
         } else {
             out_byte(&run->line, *at);
+            if (*at == '"' && is_scoped(params, behind)) {
+                out_bytes(&run->line, slice_of(M_SCOPE));
+            }
         }
         at = behind;
     }
