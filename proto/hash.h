@@ -40,4 +40,20 @@ unsigned hash_of(const void *at, size_t len);
 #define uthash_fatal(text)            check_failed(text, __FILE__, __LINE__, __func__)
 #include <uthash.h>
 
+/* Numbers that we give out ourselves, or the system (users, groups): nobody can
+ * choose them so that they collide, so a multiplication will do. */
+static inline unsigned hash_number(uint64_t number)
+{
+    return (unsigned)(number * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+}
+
+/* As HASH_FIND and HASH_ADD, by such a number; a table has one of both kinds.
+ */
+#define HASH_FIND_NUMBER(handle, table, number, found)              \
+    HASH_FIND_BYHASHVALUE(handle, table, &(number), sizeof(number), \
+                          hash_number(number), found)
+#define HASH_ADD_NUMBER(handle, table, member, item)                    \
+    HASH_ADD_BYHASHVALUE(handle, table, member, sizeof((item)->member), \
+                         hash_number((item)->member), item)
+
 #endif

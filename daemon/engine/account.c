@@ -43,11 +43,11 @@ uint32_t account_of_uid(struct engine *engine, uint32_t uid)
     if (uid == 0) {
         return ACCOUNT_EXEMPT;
     }
-    HASH_FIND(by_uid, accounts->by_uid, &uid, sizeof(uid), account);
+    HASH_FIND_NUMBER(by_uid, accounts->by_uid, uid, account);
     if (account == NULL) {
         add(accounts, uid);
         account = accounts->at[accounts->count - 1];
-        HASH_ADD(by_uid, accounts->by_uid, uid, sizeof(uid), account);
+        HASH_ADD_NUMBER(by_uid, accounts->by_uid, uid, account);
     }
     return account->index;
 }

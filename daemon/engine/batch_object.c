@@ -19,7 +19,7 @@ struct batch_object *batch_find(const struct engine *engine, struct slice name)
 struct batch_object *batch_of_id(const struct engine *engine, uint64_t id)
 {
     struct batch_object *batch;
-    HASH_FIND(by_id, engine->batches_by_id, &id, sizeof(id), batch);
+    HASH_FIND_NUMBER(by_id, engine->batches_by_id, id, batch);
     return batch;
 }
 
@@ -45,7 +45,7 @@ struct batch_object *batch_new(struct engine *engine, uint64_t id,
     names_add(engine, &engine->batches, &batch->named, name,
               account_at_hand(engine));
     names_weigh(engine, &batch->named, 1 + stages.count);
-    HASH_ADD(by_id, engine->batches_by_id, id, sizeof(id), batch);
+    HASH_ADD_NUMBER(by_id, engine->batches_by_id, id, batch);
     return batch;
 }
 

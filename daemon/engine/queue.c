@@ -32,7 +32,7 @@ struct queue *queue_find(const struct engine *engine, struct slice name)
 struct queue *queue_of_id(const struct engine *engine, uint64_t id)
 {
     struct queue *queue;
-    HASH_FIND(by_id, engine->queues_by_id, &id, sizeof(id), queue);
+    HASH_FIND_NUMBER(by_id, engine->queues_by_id, id, queue);
     return queue;
 }
 
@@ -62,7 +62,7 @@ static struct queue *queue_new(struct engine *engine, uint64_t id,
     for (size_t i = 0; i < JOB_STATES; i++) {
         queue->sets[i] = new_set(queue, (enum job_state)i);
     }
-    HASH_ADD(by_id, engine->queues_by_id, id, sizeof(id), queue);
+    HASH_ADD_NUMBER(by_id, engine->queues_by_id, id, queue);
     return queue;
 }
 

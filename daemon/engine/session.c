@@ -8,14 +8,14 @@
 struct session *session_of_conn(const struct engine *engine, uint64_t conn)
 {
     struct session *session;
-    HASH_FIND(by_conn, engine->sessions_by_conn, &conn, sizeof(conn), session);
+    HASH_FIND_NUMBER(by_conn, engine->sessions_by_conn, conn, session);
     return session;
 }
 
 struct session *session_of_id(const struct engine *engine, uint64_t id)
 {
     struct session *session;
-    HASH_FIND(by_id, engine->sessions_by_id, &id, sizeof(id), session);
+    HASH_FIND_NUMBER(by_id, engine->sessions_by_id, id, session);
     return session;
 }
 
@@ -35,7 +35,7 @@ static struct session *session_new(struct engine *engine, uint64_t id)
     TAILQ_INIT(&session->holds);
     TAILQ_INIT(&session->rounds);
     TAILQ_INIT(&session->outcomes);
-    HASH_ADD(by_id, engine->sessions_by_id, id, sizeof(id), session);
+    HASH_ADD_NUMBER(by_id, engine->sessions_by_id, id, session);
     return session;
 }
 
@@ -64,7 +64,7 @@ static void attach(struct engine *engine, struct session *session,
     session->conn = conn;
     session->account = account_of_peer(engine, &session->peer);
     account_of(engine, session)->connections++;
-    HASH_ADD(by_conn, engine->sessions_by_conn, conn, sizeof(conn), session);
+    HASH_ADD_NUMBER(by_conn, engine->sessions_by_conn, conn, session);
     engine->sessions_count++;
 }
 

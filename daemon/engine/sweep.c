@@ -37,8 +37,7 @@ static void answer(struct engine *engine, struct waiter *waiter)
 static struct sweep *sweep_of(const struct engine *engine, uint64_t serial)
 {
     struct sweep *sweep;
-    HASH_FIND(by_serial, engine->sweeps_by_serial, &serial, sizeof(serial),
-              sweep);
+    HASH_FIND_NUMBER(by_serial, engine->sweeps_by_serial, serial, sweep);
     return sweep;
 }
 
@@ -99,8 +98,7 @@ static struct sweep *sweep_alloc(struct engine *engine, enum sweep_kind kind)
     sweep->kind = kind;
     sweep->serial = ++engine->sweep_serial;
     held_init(&sweep->held);
-    HASH_ADD(by_serial, engine->sweeps_by_serial, serial, sizeof(sweep->serial),
-             sweep);
+    HASH_ADD_NUMBER(by_serial, engine->sweeps_by_serial, serial, sweep);
     join_line(engine, sweep);
     return sweep;
 }

@@ -81,7 +81,7 @@ static struct gather *gather_of(struct connection *c, uint64_t tag)
     if (number == 0) {
         return NULL;
     }
-    HASH_FIND(hh, c->gathers, &number, sizeof(number), gather);
+    HASH_FIND_NUMBER(hh, c->gathers, number, gather);
     CHECK(gather != NULL && gather->missing > 0);
     gather->missing--;
     return gather;
@@ -267,7 +267,7 @@ static void begin_array(struct connection *c, struct slice line)
         return;
     }
     c->gather = gather_new(++c->gathers_made);
-    HASH_ADD(hh, c->gathers, number, sizeof(c->gather->number), c->gather);
+    HASH_ADD_NUMBER(hh, c->gathers, number, c->gather);
     c->array = message_batch(line);
     connection_pause(c); /* the array is in its buffer, over several turns */
 }

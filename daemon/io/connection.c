@@ -39,7 +39,7 @@ struct connection *connections_find(struct connections *connections,
                                     uint64_t id)
 {
     struct connection *found;
-    HASH_FIND(hh, connections->by_id, &id, sizeof(id), found);
+    HASH_FIND_NUMBER(hh, connections->by_id, id, found);
     return found;
 }
 
@@ -182,7 +182,7 @@ uint64_t connection_accept(struct server *server, int take_fd,
     frame_init(&c->frame, (size_t)server->setup.config->max_message);
     c->id = ++all->last_id;
     all->count++;
-    HASH_ADD(hh, all->by_id, id, sizeof(c->id), c);
+    HASH_ADD_NUMBER(hh, all->by_id, id, c);
     rc = uv_pipe_open(&c->pipe, take_fd);
     CHECK(rc == 0); /* it fails only for what is no open socket */
     c->input = INPUT_READING;

@@ -6,7 +6,7 @@
 static struct user *find(const struct users *users, uint32_t uid)
 {
     struct user *user;
-    HASH_FIND(hh, users->by_uid, &uid, sizeof(uid), user);
+    HASH_FIND_NUMBER(hh, users->by_uid, uid, user);
     return user;
 }
 
@@ -22,7 +22,7 @@ struct user *users_connected(struct users *users, uint32_t uid)
     if (user == NULL) {
         user = mem_zalloc(sizeof(*user));
         user->uid = uid;
-        HASH_ADD(hh, users->by_uid, uid, sizeof(uid), user);
+        HASH_ADD_NUMBER(hh, users->by_uid, uid, user);
     }
     user->connections++;
     return user;
