@@ -142,7 +142,7 @@ static const struct line {
     {"hold kind=3", false},
     {"+hold id=12 token=2", false}, /* two tokens of one lock */
     {"+hold id=12 owner=\"p\"", false},
-    {"+hold id=12", true},
+    {"+hold id=12", false}, /* one session, twice */
     {"hold kind=1 object=\"s\"", true},
     {"hold kind=1 object=\"none\"", false},
     {"hold count=9007199254740993", false},
