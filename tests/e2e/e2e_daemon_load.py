@@ -63,6 +63,14 @@ class Greedy(harness.TestCase):
         self.wait_until(lambda: self.is_at_rest(daemon), "rest")
         other.call("server.info")
 
+    def test_one_that_never_reads_is_not_read_any_more(self):
+        """1 MiB of unsent replies is enough; what it sends then stays in its
+        socket."""
+        client = self.client(self.daemon())
+        line = harness.request(1, "rpc.discover").replace(
+            b"{", b"{" + b" " * 8192, 1)
+        self.assertLess(self.fill(client, line), 4 * MIB)
+
     def test_one_that_reads_again_gets_everything(self):
         client = self.client(self.daemon())
         line = harness.request("x", "server.info")
