@@ -94,6 +94,10 @@
  * a restart of the daemon come back within their grace. */
 #define SCOPE_SECONDS 86400
 
+/* Bytes that may be kept of outcomes and of what consumers leave with jobs
+ * while the disk is full. */
+#define FULL_BYTES_MAX ((int64_t)1 << 20)
+
 /* Jobs that are dealt with in one go where there may be very many: purged,
  * retried, released, given back, due. Some milliseconds. */
 #define SLICE_JOBS 4096

@@ -287,6 +287,26 @@ static void wait_for_parties(struct engine *engine,
     changed(engine, barrier);
 }
 
+/* In use or broken it has a row. */
+static bool has_row(const struct barrier *barrier)
+{
+    return barrier != NULL && (!is_empty(barrier) || barrier->broken != NULL);
+}
+
+bool barrier_abort_adds(const struct engine *engine, struct session *session,
+                        const struct request *request)
+{
+    (void)session;
+    return !has_row(barrier_find(engine, request->barrier));
+}
+
+bool barrier_wait_adds(const struct engine *engine, struct session *session,
+                       const struct request *request)
+{
+    return (request->parties > 1 || request->action == 1) &&
+           barrier_abort_adds(engine, session, request);
+}
+
 void method_barrier_wait(struct engine *engine, struct session *session,
                          const struct request *request)
 {

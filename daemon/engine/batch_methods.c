@@ -214,6 +214,14 @@ static struct batch_object *create(struct engine *engine,
     return batch;
 }
 
+bool batch_create_adds(const struct engine *engine, struct session *session,
+                       const struct request *request)
+{
+    (void)session;
+    return request->batch.at == NULL ||
+           batch_find(engine, request->batch) == NULL;
+}
+
 void method_batch_create(struct engine *engine, struct session *session,
                          const struct request *request)
 {

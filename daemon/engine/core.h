@@ -21,6 +21,7 @@
 #include "daemon/engine/names.h"
 #include "daemon/engine/queue.h"
 #include "daemon/engine/reply.h"
+#include "daemon/engine/room.h"
 #include "daemon/engine/scope.h"
 #include "daemon/engine/semaphore.h"
 #include "daemon/engine/session.h"
@@ -78,8 +79,9 @@ struct engine {
     struct effects *effects; /* of the step under way */
     struct current current;
     uint64_t random;
-    bool token_kept; /* for the reply being written: see reply_end */
-    bool full;       /* the disk has no room: no puts */
+    bool token_kept;   /* for the reply being written: see reply_end */
+    bool full;         /* the disk has no room: room.h */
+    int64_t full_left; /* of FULL_BYTES_MAX */
     bool shutting_down;
     struct numbers job_ids;
     struct numbers tokens;

@@ -335,13 +335,14 @@ static void carry_out(struct engine *engine, const struct event *event)
                                               .id = request->id,
                                               .method = request->method}};
     engine->counters.calls[request->method]++;
+    session_use_room(engine, session);
     if (pending_find(&session->pending, request->id.key) != NULL) {
         reply_pending_id(engine, &engine->current.to);
     } else if (engine->shutting_down) {
         refuse(engine, ERROR_unavailable,
                "the daemon shuts down: connect again and send it again");
     } else if (!is_pointless(request) && !session_answer_again(engine) &&
-               !access_refused(engine)) {
+               !access_refused(engine) && !room_refused(engine)) {
         methods[request->method](engine, session, request);
     }
     engine->current = (struct current){0};
@@ -370,19 +371,6 @@ static void shut_down(struct engine *engine)
     }
 }
 
-/* Whether puts may enter has changed. */
-static void set_full(struct engine *engine, bool full)
-{
-    engine->full = full;
-    for (struct named *named = names_from(&engine->queues, SLICE(""), false);
-         full && named != NULL; named = names_next(named)) {
-        struct queue *queue = CONTAINER_OF(named, struct queue, named);
-        waiter_refuse_all(engine, &queue->putters, ERROR_unavailable,
-                          "the disk is full, so nothing can be put: free "
-                          "some room; what is there can be finished");
-    }
-}
-
 void engine_step(struct engine *engine, const struct event *event,
                  struct effects *effects)
 {
@@ -407,7 +395,7 @@ void engine_step(struct engine *engine, const struct event *event,
         reply_persisted(engine);
         break;
     case EVENT_SPACE:
-        set_full(engine, event->full);
+        room_changed(engine, event->full);
         break;
     case EVENT_SHUTDOWN:
         shut_down(engine);

@@ -174,6 +174,14 @@ static void answer_empty(struct engine *engine, uint64_t batch)
     answer_end(engine, batch);
 }
 
+bool event_set_adds(const struct engine *engine, struct session *session,
+                    const struct request *request)
+{
+    (void)session;
+    return !slice_begins(request->event, RESERVED) &&
+           !event_is_set(engine, request->event);
+}
+
 void method_event_set(struct engine *engine, struct session *session,
                       const struct request *request)
 {

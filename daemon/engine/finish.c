@@ -79,12 +79,12 @@ static bool check_part(struct engine *engine, const struct done_part *part)
 
 /* Texts that consumers leave with jobs may take a quarter more memory than
  * puts, so that work goes on at the limit. Beyond that they are refused, but
- * what frees memory never is. */
-static bool texts_refused(struct engine *engine, size_t bytes)
+ * what frees memory never is. So for the disk, `kept` of them. */
+static bool texts_refused(struct engine *engine, size_t bytes, size_t kept)
 {
     size_t most = engine->options.memory_max + engine->options.memory_max / 4;
     if (bytes == 0 || engine->memory_used + bytes <= most) {
-        return false;
+        return room_refused_texts(engine, kept);
     }
     struct complaint why;
     complain(&why, ERROR_limit,
@@ -103,6 +103,26 @@ static size_t results_bytes(const struct done_part *part)
         bytes += part->jobs.at[i].result.len;
     }
     return bytes;
+}
+
+/* Of these, what stays: results of jobs that can be looked up later. */
+static size_t kept_bytes(struct engine *engine, const struct done_part *part)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; engine->full && i < items_count(part); i++) {
+        struct done_item item = item_of(part, i);
+        const struct job *job =
+            leased(engine, engine->current.session, item.id, item.token);
+        if (job != NULL && job_keep_done_us(job) > 0) {
+            bytes += item.result.len;
+        }
+    }
+    return bytes;
+}
+
+static bool results_refused(struct engine *engine, const struct done_part *part)
+{
+    return texts_refused(engine, results_bytes(part), kept_bytes(engine, part));
 }
 
 /* What is done with one leased job. */
@@ -162,8 +182,7 @@ static uint64_t write_each(struct engine *engine, struct session *session,
 
 bool finish_refused(struct engine *engine, const struct done_part *part)
 {
-    return !check_part(engine, part) ||
-           texts_refused(engine, results_bytes(part));
+    return !check_part(engine, part) || results_refused(engine, part);
 }
 
 struct slice finish_part(struct engine *engine, struct session *session,
@@ -201,8 +220,7 @@ void method_queue_done(struct engine *engine, struct session *session,
                        const struct request *request)
 {
     const struct done_part *part = &request->done;
-    if (!check_part(engine, part) ||
-        texts_refused(engine, results_bytes(part))) {
+    if (finish_refused(engine, part)) {
         return;
     }
     if (!is_one(part)) {
@@ -227,7 +245,8 @@ void method_queue_extend(struct engine *engine, struct session *session,
 {
     const struct done_part *part = &request->done;
     if (!check_part(engine, part) ||
-        texts_refused(engine, items_count(part) * request->progress.len)) {
+        texts_refused(engine, items_count(part) * request->progress.len,
+                      items_count(part) * request->progress.len)) {
         return;
     }
     if (request->lease_us == 0) {
@@ -309,7 +328,7 @@ void method_queue_fail(struct engine *engine, struct session *session,
         refuse_stale(engine, item->id);
         return;
     }
-    if (texts_refused(engine, request->failure.len)) {
+    if (texts_refused(engine, request->failure.len, request->failure.len)) {
         return;
     }
     fail_job(engine, job, request);

@@ -51,9 +51,9 @@ static struct lease *lease_new(struct engine *engine, const struct want *want,
         .began_us = engine->now_us,
         .uid = session->peer.uid,
         .detached = want->detached,
-        .kept = want->detached || session->grace_us > 0,
         .session = want->detached ? NULL : session,
     };
+    (void)lease_keep(engine, lease);
     lease_link(engine, lease);
     return lease;
 }

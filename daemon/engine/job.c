@@ -69,33 +69,6 @@ int64_t job_keep_done_us(const struct job *job)
                : job->set->queue->terms.keep_done_us;
 }
 
-static struct lease_list *lease_list_of(struct engine *engine,
-                                        const struct lease *lease)
-{
-    return lease->session == NULL ? &engine->detached : &lease->session->leases;
-}
-
-void lease_link(struct engine *engine, struct lease *lease)
-{
-    struct lease_list *list = lease_list_of(engine, lease);
-    TAILQ_INSERT_TAIL(list, lease, of_session);
-}
-
-static void end_lease(struct engine *engine, struct job *job)
-{
-    struct lease *lease = job->lease;
-    if (lease == NULL) {
-        return;
-    }
-    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
-         i++) {
-        semaphore_job_ended(engine, job->extra->limits[i]);
-    }
-    TAILQ_REMOVE(lease_list_of(engine, lease), lease, of_session);
-    spares_give(&engine->spares, lease);
-    job->lease = NULL;
-}
-
 static void unkey(struct queue *queue, struct job *job)
 {
     if (job->extra != NULL && job->extra->by_key.tbl != NULL) {
@@ -133,7 +106,7 @@ static void move(struct engine *engine, struct job *job, enum job_state state,
           state == JOB_RUNNING);
     job_unlink(job);
     if (state != JOB_RUNNING) {
-        end_lease(engine, job);
+        lease_end(engine, job);
     }
     job_link(engine, job,
              state == JOB_READY ? limited_ready_set(queue, job)
@@ -276,7 +249,8 @@ void job_extend(struct engine *engine, struct job *job, int64_t length_us,
 {
     struct job_set *set = job->set;
     CHECK(set->state == JOB_RUNNING);
-    bool differs = job->lease->length_us != length_us || progress.at != NULL;
+    bool differs = lease_keep(engine, job->lease) ||
+                   job->lease->length_us != length_us || progress.at != NULL;
     job->lease->length_us = length_us;
     job_unlink(job);
     job_link(engine, job, set, later(engine->now_us, length_us));
@@ -325,9 +299,12 @@ void job_vanish(struct engine *engine, struct job *job)
     if (job->extra != NULL && job->extra->stage != NULL) {
         stage_leave(engine, job, state);
     }
-    end_lease(engine, job);
+    lease_end(engine, job);
     index_remove(&engine->jobs, job->id);
     change_gone(engine, ROW_job, job->id, &job->saved);
+    if (queue_is_durable(engine, queue)) {
+        room_give(engine, job->body_len);
+    }
     job_free(engine, job);
     queue_touch(engine, queue);
 }
@@ -436,7 +413,7 @@ void job_remove(struct engine *engine, struct job *job)
 void job_crashed(struct engine *engine, struct job *job, struct slice why)
 {
     if (job->set->doomed) {
-        end_lease(engine, job); /* its memory is given back by the sweep */
+        lease_end(engine, job); /* its memory is given back by the sweep */
         return;
     }
     int64_t max_attempts = job_max_attempts(job);

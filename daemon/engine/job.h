@@ -145,8 +145,15 @@ struct job *job_set_first(const struct job_set *set);
 /* The one behind it in its set; NULL at the end. */
 struct job *job_set_next(struct job *job);
 
+/* From now on it outlives a restart, if it is of those that do and there is
+ * room on the disk. False: it did already, or does not. */
+bool lease_keep(const struct engine *engine, struct lease *lease);
+
 /* Among those of its session, or the detached ones. */
 void lease_link(struct engine *engine, struct lease *lease);
+
+/* The job's, if it has one; its permits are free. */
+void lease_end(struct engine *engine, struct job *job);
 
 /* After a restart the leases of a set of running jobs begin anew. */
 void job_set_rerank(struct engine *engine, struct job_set *set);

@@ -28,9 +28,11 @@ void job_set_text(struct engine *engine, const struct job *job,
                   struct slice *text, struct slice value)
 {
     memory_sub(engine, job->owner, text->len);
+    room_give(engine, text->len);
     change_free(engine, (void *)text->at);
     *text = slice_copy(value);
     memory_add(engine, job->owner, text->len);
+    room_spend(engine, text->len);
 }
 
 static struct job *job_alloc(struct engine *engine, uint32_t owner,

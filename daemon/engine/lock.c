@@ -114,8 +114,8 @@ static bool may_reenter(const struct lock *lock, const struct session *session,
 static uint64_t grant_batch(const struct engine *engine,
                             const struct session *session)
 {
-    return session->grace_us > 0 ? change_batch_seen(engine)
-                                 : change_batch_numbers(engine);
+    return session->kept ? change_batch_seen(engine)
+                         : change_batch_numbers(engine);
 }
 
 static void write_acquired(struct out *out, const struct lock *lock)
@@ -356,6 +356,17 @@ void lock_want(struct engine *engine, struct waiter *waiter, struct slice name)
     deadlock_remember(engine, waiter);
     waiter_join_line(waiter, &lock->waiters);
     lock_settle(engine, lock);
+}
+
+bool lock_acquire_adds(const struct engine *engine, struct session *session,
+                       const struct request *request)
+{
+    char room[OWNER_BYTES];
+    const struct lock *lock = lock_find(engine, request->lock);
+    return session->kept &&
+           (lock == NULL || hold_of(lock, session) == NULL ||
+            !may_reenter(lock, session, owner_of(session, request->owner, room),
+                         request->reentrant == 1));
 }
 
 void method_lock_acquire(struct engine *engine, struct session *session,

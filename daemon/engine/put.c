@@ -443,8 +443,8 @@ static bool refuse_now(struct engine *engine, const struct queue *queue)
 {
     if (engine->full) {
         refuse(engine, ERROR_unavailable,
-               "the disk is full, so nothing can be put: free some room; "
-               "what is there can be finished");
+               "the disk is full, so nothing can be put: free some room; what "
+               "is there can be taken, finished and deleted");
         return true;
     }
     if (queue != NULL && queue->closed) {

@@ -153,6 +153,30 @@ static bool has_jobs(const struct queue *queue)
     return count > 0;
 }
 
+static bool has_row(const struct queue *queue)
+{
+    return queue->saved.on_disk || queue->saved.dirty != 0;
+}
+
+bool queue_declare_adds(const struct engine *engine, struct session *session,
+                        const struct request *request)
+{
+    (void)session;
+    const struct queue *queue = queue_find(engine, request->queue);
+    bool durable = request->durable >= 0
+                       ? request->durable == 1
+                       : queue == NULL || queue->terms.durable;
+    return durable && (queue == NULL || !has_row(queue));
+}
+
+bool queue_flag_adds(const struct engine *engine, struct session *session,
+                     const struct request *request)
+{
+    (void)session;
+    const struct queue *queue = queue_find(engine, request->queue);
+    return queue != NULL && queue->terms.durable && !has_row(queue);
+}
+
 void method_queue_declare(struct engine *engine, struct session *session,
                           const struct request *request)
 {

@@ -124,8 +124,8 @@ static void write_acquired(struct out *out, uint64_t token)
 static uint64_t grant_batch(const struct engine *engine,
                             const struct session *session, bool held)
 {
-    return !held || session->grace_us > 0 ? change_batch_seen(engine)
-                                          : change_batch_numbers(engine);
+    return !held || session->kept ? change_batch_seen(engine)
+                                  : change_batch_numbers(engine);
 }
 
 void semaphore_settle(struct engine *engine, struct semaphore *semaphore)
@@ -237,6 +237,14 @@ static void refuse_none(struct engine *engine, struct slice name)
                  (int)name.len, name.at);
 }
 
+bool semaphore_declare_adds(const struct engine *engine,
+                            struct session *session,
+                            const struct request *request)
+{
+    (void)session;
+    return semaphore_find(engine, request->semaphore) == NULL;
+}
+
 void method_semaphore_declare(struct engine *engine, struct session *session,
                               const struct request *request)
 {
@@ -293,6 +301,16 @@ static struct semaphore *semaphore_wanted(struct engine *engine,
                               request->semaphore, request->value, true);
     changed(engine, semaphore);
     return semaphore;
+}
+
+bool semaphore_acquire_adds(const struct engine *engine,
+                            struct session *session,
+                            const struct request *request)
+{
+    const struct semaphore *semaphore =
+        semaphore_find(engine, request->semaphore);
+    return semaphore == NULL ? request->value >= 0
+                             : session->kept && is_held(semaphore, request);
 }
 
 void method_semaphore_acquire(struct engine *engine, struct session *session,

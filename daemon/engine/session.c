@@ -120,6 +120,7 @@ static void outcome_drop(struct engine *engine, struct outcome *outcome)
 {
     struct session *session = outcome->session;
     memory_sub(engine, outcome->owner, outcome_size(outcome));
+    room_give(engine, outcome_size(outcome));
     TAILQ_REMOVE(&session->outcomes, outcome, of_session);
     HASH_DELETE(by_request, session->outcomes_by_request, outcome);
     session->outcomes_count--;
@@ -128,6 +129,14 @@ static void outcome_drop(struct engine *engine, struct outcome *outcome)
     change_free(engine, (void *)outcome->request.at);
     change_free(engine, (void *)outcome->reply.at);
     mem_free(outcome);
+}
+
+/* May it be carried out again? What says done or fail of a job finds it stale
+ * then, and a get that leases jobs finds others. */
+static bool is_redone(const struct reply_to *to, uint64_t token)
+{
+    return token != 0 || to->method == METHOD_queue_done ||
+           to->method == METHOD_queue_fail;
 }
 
 static void outcome_keep(struct engine *engine, const struct reply_to *to,
@@ -145,16 +154,21 @@ static void outcome_keep(struct engine *engine, const struct reply_to *to,
     outcome->token = token;
     outcome_add(engine, session, outcome);
     change_mark(engine, ROW_outcome, outcome, &outcome->saved);
+    room_spend(engine, outcome_size(outcome));
     while (session->outcomes_count > OUTCOMES_MAX ||
-           (session->outcomes_bytes > OUTCOMES_BYTES_MAX &&
+           ((session->outcomes_bytes > OUTCOMES_BYTES_MAX ||
+             room_is_spent(engine)) &&
             session->outcomes_count > 1)) {
         outcome_drop(engine, TAILQ_FIRST(&session->outcomes));
+    }
+    if (room_is_spent(engine) && is_redone(to, token)) {
+        outcome_drop(engine, outcome);
     }
 }
 
 static bool keeps(const struct reply_to *to)
 {
-    return to->session->grace_us > 0 && to->id.json.at != NULL;
+    return to->session->kept && to->id.json.at != NULL;
 }
 
 void session_keep_reply(struct engine *engine, const struct reply_to *to,
@@ -168,10 +182,18 @@ void session_keep_reply(struct engine *engine, const struct reply_to *to,
 void session_keep_token(struct engine *engine, const struct reply_to *to,
                         uint64_t token, struct slice finished)
 {
-    if (keeps(to)) {
-        outcome_keep(engine, to, finished, token);
-        engine->token_kept = true;
+    if (!keeps(to)) {
+        return;
     }
+    struct outcome *old = outcome_find(to->session, to->id.json);
+    if (!engine->full) {
+        outcome_keep(engine, to, finished, token);
+    } else if (finished.at != NULL) {
+        outcome_keep(engine, to, finished, TOKEN_LATER);
+    } else if (old != NULL) {
+        outcome_drop(engine, old);
+    }
+    engine->token_kept = true;
 }
 
 void session_keep_finished(struct engine *engine, const struct reply_to *to,
@@ -277,6 +299,7 @@ bool session_load(struct engine *engine, const struct row_session *row)
     session->secret = slice_copy(row->secret);
     session->client = slice_copy(row->client);
     session->grace_us = row->grace_us;
+    session->kept = true;
     session->peer.uid = (uint32_t)row->uid;
     session->saved.on_disk = true;
     return true;
@@ -315,6 +338,35 @@ void session_free_all(struct engine *engine)
     struct session *session, *next;
     HASH_ITER (by_id, engine->sessions_by_id, session, next) {
         session_end(engine, session);
+    }
+}
+
+/* What is too much for one go waits until it is less. */
+#define HOLDS_AT_ONCE 1000
+
+static bool holds_many(const struct session *session)
+{
+    size_t count = 0;
+    const struct hold *hold;
+    TAILQ_FOREACH (hold, &session->holds, of_session) {
+        if (++count > HOLDS_AT_ONCE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void session_use_room(struct engine *engine, struct session *session)
+{
+    if (session->grace_us <= 0 || session->kept || engine->full ||
+        holds_many(session)) {
+        return;
+    }
+    session->kept = true;
+    change_mark(engine, ROW_session, session, &session->saved);
+    struct hold *hold;
+    TAILQ_FOREACH (hold, &session->holds, of_session) {
+        hold_changed(engine, hold);
     }
 }
 
@@ -430,9 +482,7 @@ void method_session_open(struct engine *engine, struct session *session,
     session->client = slice_copy(request->client);
     session->grace_us = request->grace_us > 0 ? request->grace_us : 0;
     session->secret = secret_of(engine->current.event->entropy);
-    if (session->grace_us > 0) {
-        change_mark(engine, ROW_session, session, &session->saved);
-    }
+    session_use_room(engine, session);
     scopes_keep(engine, session, request->scopes);
     write_opened(engine, session, false);
 }

@@ -54,7 +54,9 @@ struct session {
     uint32_t account;    /* whose it is; ACCOUNT_EXEMPT while it is away */
     struct slice client; /* owned */
     bool ended;          /* it is no more than leases to be given back */
-    int64_t grace_us;    /* 0: none, no row */
+    int64_t grace_us;    /* 0: none */
+    bool kept; /* it outlives a restart: it has a row, and what it holds
+                  has, and its outcomes */
     struct slice secret; /* owned; absent until session.open */
     struct saved saved;
     struct timer timer; /* AWAY: the end of the grace */
@@ -105,7 +107,8 @@ void session_grace_over(struct engine *engine, struct session *session);
 /* Keeps an answer, if its session has a grace. */
 void session_keep_reply(struct engine *engine, const struct reply_to *to,
                         struct slice line);
-/* The same for a get that leased jobs: they can be told again by the token. */
+/* The same for a get that leased jobs: they can be told again by the token; not
+ * while the disk is full, since their leases do not outlive a restart then. */
 void session_keep_token(struct engine *engine, const struct reply_to *to,
                         uint64_t token, struct slice finished);
 
@@ -124,6 +127,10 @@ void get_answer_again(struct engine *engine, const struct reply_to *to,
 
 /* Who it is: session, client, pid, uid, away. */
 void session_write(struct out *out, const struct session *session);
+
+/* A session with a grace that was opened while the disk was full is kept from
+ * now on, if there is room again. */
+void session_use_room(struct engine *engine, struct session *session);
 
 struct row_session session_row(const struct session *session);
 struct row_outcome outcome_row(const struct outcome *outcome);

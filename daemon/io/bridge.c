@@ -201,9 +201,7 @@ static void carry_out(struct connection *c, const struct request *request,
         read_entropy(entropy);
         event.entropy = entropy;
     }
-    if (request->method == METHOD_queue_put && server->commit.full) {
-        server->commit.probe_wanted = true;
-    }
+    server->commit.probe_wanted = server->commit.full;
     bridge_step(server, &event);
 }
 

@@ -56,7 +56,8 @@ static void set_full(struct commit *commit, bool full)
     const struct log *log = commit->server->setup.log;
     if (full) {
         log_line(log, LOG_ERR,
-                 "the disk is full (%s): puts are refused until there is room",
+                 "the disk is full (%s): what would take up more of it is "
+                 "refused until there is room",
                  commit->why.text);
     } else {
         log_line(log, LOG_NOTICE, "there is room on the disk again");

@@ -15,8 +15,9 @@
  * they stay away, so many more batches are cut without that, twice as many each
  * time, up to GATHER_SKIP_MAX.
  *
- * When the disk is full the engine is told, and refuses puts. Whether there is
- * room again is asked when somebody tries to put, at most once a second.
+ * When the disk is full the engine is told, and refuses what would add to it.
+ * Whether there is room again is asked when somebody asks for anything, at most
+ * once a second.
  */
 #ifndef SYNCD_IO_COMMIT_H
 #define SYNCD_IO_COMMIT_H
@@ -50,7 +51,7 @@ struct commit {
     unsigned skips;          /* and when they stayed away last */
 
     bool full;         /* the disk; the engine knows */
-    bool probe_wanted; /* somebody tried to put */
+    bool probe_wanted; /* somebody asked for something */
     int64_t probed_at_us;
 
     pthread_mutex_t lock; /* of the answer, which another thread writes */

@@ -14,8 +14,8 @@
  * After the last two nothing is written any more, not even at the close: the
  * log stays as it is, and the next opening recovers what is really there.
  *
- * The reserve is twice the largest batch, and what the log may hold: a
- * checkpoint makes the database grow by that much at most.
+ * The reserve is twice the largest batch, what the log may hold (a checkpoint
+ * makes the database grow by that much at most), and what a drain adds.
  */
 #include "daemon/store/store.h"
 
@@ -36,6 +36,10 @@
 #define LOG_ROOM_MAX   (LOG_BYTES + ((size_t)1 << 20))
 #define LOG_ROOM_FIRST ((size_t)256 << 10)
 #define LOG_ROOM_AHEAD ((size_t)128 << 10)
+
+/* What is written while the disk is full, beside what takes the place of other
+ * rows: FULL_BYTES_MAX, and as much again for rows that are somewhat longer. */
+#define DRAIN_BYTES ((size_t)2 << 20)
 
 /* The reserve is a multiple of it. */
 #define RESERVE_STEP ((size_t)4 << 20)
@@ -74,7 +78,7 @@ static struct sqlite_store *sqlite_of(struct store *store)
 
 static void set_aside(struct sqlite_store *s)
 {
-    size_t bytes = LOG_BYTES + 2 * s->largest_bytes;
+    size_t bytes = LOG_BYTES + 2 * s->largest_bytes + DRAIN_BYTES;
     bytes = (bytes + RESERVE_STEP - 1) / RESERVE_STEP * RESERVE_STEP;
     if (bytes < 2 * RESERVE_STEP) {
         bytes = 2 * RESERVE_STEP;

@@ -131,6 +131,74 @@ class Full(harness.TestCase):
         self.assertEqual(drain(self.client(daemon)), stored[-1:])
 
 
+    def test_nothing_else_is_added_and_workers_go_on(self):
+        daemon = self.daemon()
+        client = self.client(daemon)
+        client.call("queue.declare", queue="q", capacity=0)
+        graced = self.client(daemon)
+        graced.call("session.open", client="graced", grace=60)
+        stored = []
+        with self.assertRaises(harness.RpcError):
+            while True:
+                stored.append(client.call("queue.put", queue="q",
+                                          body="x" * 100000)["id"])
+        count = 2000
+        self.assertEqual(self.flood(graced, count), {
+            "lock.acquire": {"unavailable": count},
+            "semaphore.acquire": {"unavailable": count},
+            "event.set": {"unavailable": count},
+            "batch.create": {"unavailable": count},
+            "queue.declare": {"unavailable": count},
+            "barrier.abort": {"unavailable": count}})
+        # Sessions without a row of their own hold what they like.
+        workers = []
+        for number in range(300):
+            worker = self.client(daemon)
+            worker.call("session.open", client=f"{number}" * 40, grace=60)
+            worker.call("lock.acquire", lock=f"{number}")
+            workers.append(worker)
+        taken = []
+        for number in range(len(stored) - 1):
+            worker = workers[number % len(workers)]
+            job = worker.call("queue.get", queue="q")["jobs"][0]
+            taken.append(job["id"])
+            worker.call("queue.done", id=job["id"], token=job["token"],
+                        result="y" * 10000)
+        self.assertEqual(taken, stored[:-1])
+        self.wait_until(lambda: not client.call("server.stats")["gauges"]
+                        ["disk_full"], "room")
+        graced.call("event.set", event="e")
+        locks = client.call("lock.list", limit=1000)["locks"]
+        self.assertEqual(len(locks), len(workers))
+        daemon.restart()
+        client = self.client(daemon)
+        self.assertEqual(drain(client), stored[-1:])
+        self.assertTrue(client.call("event.show", event="e")["set"])
+
+    def flood(self, client, count):
+        """How often each method had which outcome."""
+        params = {"lock.acquire": {"lock": "{}"},
+                  "semaphore.acquire": {"semaphore": "{}", "value": 9},
+                  "event.set": {"event": "{}"},
+                  "batch.create": {"batch": "{}", "stages": ["a"]},
+                  "queue.declare": {"queue": "{}"},
+                  "barrier.abort": {"barrier": "{}"}}
+        seen = {method: {} for method in params}
+        for number in range(count):
+            sent = [(client.send(method, **{
+                key: value.format(number) if value == "{}" else value
+                for key, value in given.items()}), method)
+                for method, given in params.items()]
+            for id, method in sent:
+                try:
+                    client.wait(id)
+                    name = "ok"
+                except harness.RpcError as error:
+                    name = error.name
+                seen[method][name] = seen[method].get(name, 0) + 1
+        return seen
+
+
 class Failing(harness.TestCase):
     def test_failure_is_final_and_nobody_is_answered(self):
         """Beyond a limit on the size of files every write fails (EFBIG)."""

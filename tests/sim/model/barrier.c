@@ -68,6 +68,11 @@ static bool is_empty(const struct model *m, int i)
     return waiting(m, i) == 0;
 }
 
+bool m_barrier_has_row(const struct model *m, int i)
+{
+    return m->now.barriers[i].broken || !is_empty(m, i);
+}
+
 static void answer_released(struct model *m, const struct m_to *to, int index,
                             int generation, bool action)
 {

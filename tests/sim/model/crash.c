@@ -8,7 +8,7 @@ static void session_restarts(struct model *m, int i)
     if (!session->used) {
         return;
     }
-    if (session->grace_us == 0) {
+    if (!session->kept) {
         session->used = false;
         return;
     }
@@ -33,8 +33,8 @@ static void job_restarts(struct model *m, struct m_job *job)
     if (job->gone || job->state != JOB_RUNNING) {
         return;
     }
-    if (job->detached ||
-        (job->session >= 0 && m->now.sessions[job->session].used)) {
+    if (job->kept && (job->detached || (job->session >= 0 &&
+                                        m->now.sessions[job->session].used))) {
         job->until_us = m->now_us + job->length_us;
         return;
     }

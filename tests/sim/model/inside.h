@@ -152,6 +152,19 @@ void m_condition_back(struct model *m, struct m_waiter *waiter, bool notified);
 void m_owner(const struct model *m, struct slice given, int session,
              char *owner, size_t size);
 
+/* --- a full disk: room.c ------------------------------------------------ */
+
+/* Would it add what there is no room for? Then it was refused. */
+bool m_no_room(struct model *m, const struct m_to *to,
+               const struct request *request);
+/* The disk is full, or has room again. */
+void m_room_changed(struct model *m, bool full);
+/* A session that was opened while it was full is kept from now on. */
+void m_use_room(struct model *m, int session);
+bool m_lock_adds(struct model *m, const struct m_to *to,
+                 const struct request *request);
+bool m_barrier_has_row(const struct model *m, int barrier);
+
 /* --- sessions ----------------------------------------------------------- */
 
 void m_session_end(struct model *m, int session);

@@ -98,6 +98,7 @@ void m_job_run(struct model *m, struct m_job *job, const struct m_waiter *get)
     m_granted(m, job->token);
     job->session = get->detached ? -1 : get->to.session;
     job->detached = get->detached;
+    job->kept = !m->full && (get->detached || session->kept);
     job->uid = session->uid;
     job->length_us = term(
         get->lease_us, term(job->lease_us, m->now.queues[job->queue].lease_us));
@@ -244,6 +245,11 @@ static void extend(struct model *m, struct m_job *job,
     job->length_us =
         request->lease_us >= 0 ? request->lease_us : job->length_us;
     job->until_us = m->now_us + job->length_us;
+    if (!job->kept && !m->full &&
+        (job->detached || m->now.sessions[job->session].kept)) {
+        job->kept = true;
+        m_job_changed(m, job);
+    }
     if (request->progress.at != NULL) {
         m_copy(job->progress, sizeof(job->progress), request->progress);
     }

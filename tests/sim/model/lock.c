@@ -19,7 +19,7 @@ struct m_hold *m_hold_new(struct model *m, enum m_kind kind, int object,
                             .count = count,
                             .serial = ++m->now.serial,
                             .since_us = m->now_us};
-    if (m->now.sessions[to->session].grace_us > 0) {
+    if (m->now.sessions[to->session].kept) {
         hold->born = m_next(m);
         hold->changed = m_next(m);
     }
@@ -28,7 +28,7 @@ struct m_hold *m_hold_new(struct model *m, enum m_kind kind, int object,
 
 static bool is_kept(const struct model *m, int session)
 {
-    return m->now.sessions[session].grace_us > 0;
+    return m->now.sessions[session].kept;
 }
 
 /* The batch that a change to what this session holds is in; 0: in none. */
@@ -252,6 +252,17 @@ static bool closes_cycle(struct model *m, const char *owner, int lock)
     return false;
 }
 
+bool m_lock_adds(struct model *m, const struct m_to *to,
+                 const struct request *request)
+{
+    int i = m_index(request->lock);
+    char owner[16];
+    m_owner(m, request->owner, to->session, owner, sizeof(owner));
+    return is_kept(m, to->session) &&
+           (hold_of(m, i, to->session) == NULL ||
+            !may_take(m, i, owner, request->reentrant == 1, to->session));
+}
+
 void m_lock_acquire(struct model *m, const struct m_to *to,
                     const struct request *request)
 {
@@ -471,7 +482,7 @@ static void wait_again(struct model *m, const struct m_to *to, int number)
 static int give(struct model *m, const struct m_waiter *w)
 {
     int i = 0;
-    if (!is_kept(m, w->to.session)) {
+    if (m->now.sessions[w->to.session].grace_us == 0) {
         return 0;
     }
     while (m->now.given[i].used) {

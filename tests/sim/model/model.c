@@ -395,7 +395,11 @@ static void requested(struct model *m, const struct event *event)
                       .session = session_of(m, event->conn),
                       .action = m->action};
     unsigned traits = method_row(request->method)->traits;
-    if (to.session < 0 || ((traits & TRAIT_GRANTS) != 0 && to.id < 0)) {
+    if (to.session < 0) {
+        return;
+    }
+    m_use_room(m, to.session);
+    if ((traits & TRAIT_GRANTS) != 0 && to.id < 0) {
         return;
     }
     if (to.id >= 0 && m_pending(m, to.conn, to.id)) {
@@ -407,7 +411,7 @@ static void requested(struct model *m, const struct event *event)
         m_error(m, &to, ERROR_unavailable, NULL, 0);
         return;
     }
-    if (!m_again(m, &to)) {
+    if (!m_again(m, &to) && !m_no_room(m, &to, request)) {
         methods[request->method](m, &to, request);
     }
 }
@@ -471,7 +475,7 @@ void model_event(struct model *m, const struct event *event)
         disconnected(m, event->conn);
         break;
     case EVENT_SPACE:
-        m->full = event->full;
+        m_room_changed(m, event->full);
         break;
     case EVENT_SHUTDOWN:
         shutdown_begins(m);

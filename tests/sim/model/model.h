@@ -81,6 +81,7 @@ struct m_job {
     int attempts;
     int crashes;
     int session; /* running: whose; -1: its token's alone */
+    bool kept;   /* and its lease outlives a restart */
     int token;   /* the action that was granted it */
     uint32_t uid;
     int64_t length_us;
@@ -122,6 +123,8 @@ struct m_session {
     uint32_t uid;
     uint32_t pid;
     int64_t grace_us;
+    bool kept; /* it outlives a restart: not opened while the disk was full, or
+                  used since */
     int64_t away_until_us;
     int action; /* of its session.open */
     int serial; /* of its default owner */

@@ -109,10 +109,18 @@ static void keep(struct model *m, const struct m_to *to, struct slice text,
     m->kept_last = outcome;
 }
 
+static void forget(struct model *m, const struct m_to *to)
+{
+    for (int i = 0; i < m->now.outcomes_count; i++) {
+        struct m_outcome *o = &m->now.outcomes[i];
+        o->used = o->used && !(o->session == to->session && o->id == to->id);
+    }
+}
+
 static bool keeps(const struct model *m, const struct m_to *to)
 {
     return to->id >= 0 && m->now.sessions[to->session].used &&
-           m->now.sessions[to->session].grace_us > 0;
+           m->now.sessions[to->session].kept;
 }
 
 void m_end(struct model *m, unsigned needs)
@@ -136,9 +144,17 @@ void m_end(struct model *m, unsigned needs)
 
 void m_keep_token(struct model *m, const struct m_to *to, struct slice finished)
 {
-    if (keeps(m, to)) {
+    if (!keeps(m, to)) {
+        return;
+    }
+    m->token_kept = true;
+    if (!m->full) {
         keep(m, to, finished, to->action);
-        m->token_kept = true;
+    } else if (finished.len > 0) {
+        keep(m, to, finished, 0); /* its leases are not: it is done again */
+        m->kept_last->later = true;
+    } else {
+        forget(m, to);
     }
 }
 

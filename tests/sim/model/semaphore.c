@@ -86,7 +86,7 @@ static void grant(struct model *m, const struct m_to *to, int i,
                   int64_t permits, bool hold)
 {
     struct m_semaphore *semaphore = &m->now.semaphores[i];
-    bool kept = m->now.sessions[to->session].grace_us > 0;
+    bool kept = m->now.sessions[to->session].kept;
     if (hold) {
         m_hold_new(m, M_SEMAPHORE, i, to, permits);
         m_granted(m, to->action);

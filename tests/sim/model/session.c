@@ -186,9 +186,7 @@ void m_session_open(struct model *m, const struct m_to *to,
     session->action = to->action;
     session->grace_us = request->grace_us > 0 ? request->grace_us : 0;
     m_copy(session->client, sizeof(session->client), request->client);
-    if (session->grace_us > 0) {
-        session->changed = m_next(m);
-    }
+    m_use_room(m, to->session);
     answer_open(m, to, to->action, false, session->changed);
 }
 

@@ -299,7 +299,7 @@ void generator_init(struct generator *g, uint64_t seed, struct run *run,
     g->troubles = 100 + draw(g, 300);
     g->crashes = chance(g, 70) && !run->model->forgetful;
     g->holds = chance(g, 80);
-    g->fills = chance(g, 20);
+    g->fills = chance(g, 35);
     g->shares = chance(g, 30);
     g->scopes = chance(g, 40);
 }
