@@ -94,14 +94,113 @@ class ClientTests(case.Case):
         self.assertEqual(syncd.Semaphore("s", 2).get_value(), 2)
         self.assertEqual(syncd.BoundedSemaphore("b", 2).get_value(), 2)
 
-    def test_what_is_private_is_gone_with_its_process(self):
-        ended = self.program(
-            "import syncd; q = syncd.Queue(); q.put(1); s = syncd.Semaphore(); "
-            "e = syncd.Event(); e.set(); b = syncd.Barrier(2); b.abort()")
-        self.ends(ended)
-        for noun in ("queue", "semaphore", "event", "barrier"):
-            plural = noun + "s"
-            self.assertEqual(self.syncd.call(f"{noun}.list")[plural], [])
+
+PRIVATE_THINGS = """
+import os, signal, sys, syncd
+queue, slots = syncd.Queue(5), syncd.Semaphore(2)
+queue.put("x")
+event, barrier = syncd.Event(), syncd.Barrier(2)
+event.set()
+barrier.abort()
+"""
+
+CHILD = """
+def child():
+    with slots:
+        print("child", flush=True)
+        sys.stdin.readline()
+        print(queue.get(), slots.get_value(), event.is_set(), barrier.broken,
+              flush=True)
+        sys.stdin.readline()
+"""
+
+FORKED = PRIVATE_THINGS + CHILD + """
+if os.fork() == 0:
+    child()
+    os._exit(0)
+signal.pause()
+"""
+
+STARTED_ANEW = """
+import multiprocessing, signal, sys
+
+def child(queue, slots, event, barrier):
+    sys.stdin = open(0)
+    with slots:
+        print("child", flush=True)
+        sys.stdin.readline()
+        print(queue.get(), slots.get_value(), event.is_set(), barrier.broken,
+              flush=True)
+        sys.stdin.readline()
+
+if __name__ == "__main__":
+    import syncd
+    queue, slots = syncd.Queue(5), syncd.Semaphore(2)
+    queue.put("x")
+    event, barrier = syncd.Event(), syncd.Barrier(2)
+    event.set()
+    barrier.abort()
+    multiprocessing.get_context("spawn").Process(
+        target=child, args=(queue, slots, event, barrier)).start()
+    signal.pause()
+"""
+
+
+class PrivateTests(case.Case):
+    """What has no name ends with the last of its processes."""
+
+    def things(self):
+        """What the daemon has of any kind."""
+        return [thing for noun in ("queue", "semaphore", "event", "barrier")
+                for thing in self.syncd.call(f"{noun}.list")[noun + "s"]]
+
+    def test_at_the_end_of_the_process(self):
+        self.ends(self.program(PRIVATE_THINGS))
+        self.assertEqual(self.things(), [])
+
+    def test_when_the_process_is_killed(self):
+        killed = self.program(
+            PRIVATE_THINGS + "print('made', flush=True); signal.pause()")
+        self.says(killed, "made")
+        self.assertEqual(len(self.things()), 4)
+        killed.kill()
+        self.wait_until(lambda: not self.things(), "all is gone")
+
+    def goes_on(self, parent):
+        """Its child does when it is killed, and then all is gone."""
+        self.says(parent, "child")
+        parent.kill()
+        parent.wait()
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        self.says(parent, "x 1 True True")
+        self.assertEqual(len(self.things()), 4)
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        self.wait_until(lambda: not self.things(), "all is gone")
+
+    def test_a_forked_child_outlives_its_parent(self):
+        self.goes_on(self.program(FORKED))
+
+    def test_a_child_started_anew_outlives_its_parent(self):
+        path = self.path("program.py")
+        with open(path, "w") as file:
+            file.write(STARTED_ANEW)
+        self.goes_on(self.program(
+            "import runpy, sys; runpy.run_path(sys.argv[1], "
+            "run_name='__main__')", path))
+
+    def test_it_outlives_the_daemon(self):
+        program = self.program(
+            PRIVATE_THINGS + "print('made', flush=True); sys.stdin.readline(); "
+            "print(queue.get(), slots.get_value(), event.is_set())")
+        self.says(program, "made")
+        self.daemon_.kill()
+        self.daemon_.start()
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.assertEqual(self.ends(program), "x 2 True\n")
+        self.assertEqual(self.things(), [])
 
 
 class LockTests(case.Case):

@@ -15,7 +15,8 @@ Queue` there is syncd.multiprocessing, which has the signatures of that.
     Queue LifoQueue PriorityQueue SimpleQueue
 
 have the methods, exceptions and reprs of Python's. Without a name they are
-private. Queues lose nothing: an item is on disk when put() returns, and whoever
+private: for this process and those that it forks or hands them to, and gone with
+the last of these. Queues lose nothing: an item is on disk when put() returns, and whoever
 got it has it until task_done(), or until its process dies; then another gets it.
 
     jobs = Queue("mail", 100)           # put() waits while 100 are in it
@@ -37,7 +38,9 @@ What threads cannot have:
 A restart of the daemon goes unnoticed: whoever waits goes on waiting, and what is
 held stays held, for as long as the client's grace (30 s). Later than that it is
 lost, and SessionLost or LockLost says so. ConnectError: no daemon is there, and
-what to do about it. All of syncd's own exceptions are Error. help(syncd.Queue),
+what to do about it. At its first use a program does not wait for a daemon that
+was stopped or not started yet; in what is started beside it, as at boot, say
+syncd.configure(connect_timeout=60). All of syncd's own exceptions are Error. help(syncd.Queue),
 help(syncd.worker), ... tell the rest.
 """
 import importlib

@@ -223,9 +223,10 @@ class Client:
                     session.post(Request("queue.done", {
                         "jobs": [{"id": job, "token": token}
                                  for job, token, _ in taken.jobs]}))
-        for requests in list(self.cleanups.values()):
-            for request in requests:
-                session.post(request)
+        if orderly is None:  # else the daemon does it, with the last process
+            for requests in list(self.cleanups.values()):
+                for request in requests:
+                    session.post(request)
         session.close()
         self._forget()
 

@@ -7,7 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple
 from .call import Request, Steps
 from .client import Client, Hold, owner as _thread_owner
 from .errors import LockLost, SessionLost, StaleToken
-from .names import Thing, private_name
+from .names import Thing
+from .scope import private_name
 
 
 def acquire_timeout(blocking: bool, timeout: float) -> Optional[float]:

@@ -3,14 +3,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import weakref
 from typing import Any, Callable, Dict, Optional, Tuple, Type
 
 from .call import Request
 from .client import Client, client as _own_client
-
-PRIVATE = "private/"
+from .scope import PRIVATE, inherit, private_name
 
 _cleanups = itertools.count()
 
@@ -27,17 +25,13 @@ def leading_name(init: Callable[..., None]) -> Callable[..., None]:
     return with_name
 
 
-def private_name() -> str:
-    """A name that nobody else has; it tells whose it is."""
-    return f"{PRIVATE}{os.getpid()}-{os.urandom(8).hex()}"
-
-
 class Thing:
     """What has a name at the daemon, and a client to reach it by.
 
     A private one (`name` not given) lives as long as the object that made it, in
     the process that made it; others have it by fork, or by pickling the object,
-    as multiprocessing does.
+    as multiprocessing does. Whatever is left of it goes with the last of these
+    processes.
     """
 
     def __init__(self, name: Optional[str], client: Optional[Client]) -> None:
@@ -72,6 +66,7 @@ class Thing:
 
 
 def _again(kind: Type[Any], name: str, terms: Dict[str, Any]) -> Any:
+    inherit(name)
     return kind(name=name, **terms)
 
 

@@ -12,7 +12,8 @@ from .client import Client, owner as _thread_owner
 from .errors import Empty, NotFound, QueueClosed, StaleToken
 from .item import PickleTerm, pack, priority_of, unpack
 from .job import Job, LeaseSteps, RunningJob, requests_to_give_back
-from .names import PRIVATE, Thing, leading_name
+from .names import Thing, leading_name
+from .scope import PRIVATE
 
 # What get() takes stays ours as long as this process lives: its session ends
 # with it, and then the daemon hands the item out again. Seconds; ten years.

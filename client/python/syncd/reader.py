@@ -8,7 +8,7 @@ session.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from .call import text_of
 from .errors import (ConnectError, ProtocolError, ReplyError, error_of)
@@ -71,9 +71,9 @@ class Reader:
 
 
 def hello_lines(open_id: int, name: str, grace: float, session: int,
-                secret: str) -> bytes:
+                secret: str, scopes: List[str]) -> bytes:
     """The two requests."""
-    params: Dict[str, Any] = {"client": name}
+    params: Dict[str, Any] = {"client": name, "private": scopes}
     if grace > 0:
         params["grace"] = grace
     if session:

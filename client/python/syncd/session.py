@@ -38,6 +38,7 @@ from .errors import (Cancelled, ClosedError, ConnectError, Error,
                      ProtocolError, SessionLost)
 from .place import Place, Unreached, places, reach
 from .reader import Hello, Reader, WrongPeer, hello_lines
+from .scope import scopes_kept
 
 # Pauses between attempts to connect, seconds; each is jittered down to half.
 PAUSE_FIRST = 0.01
@@ -85,6 +86,7 @@ class Session:
 
     def __init__(self, options: Options, on_lost: Callable[[], None]) -> None:
         self.options = options
+        self._scopes = scopes_kept()
         self.path: Optional[str] = None  # where it is connected to
         self.number = 0                  # 0: none
         self._on_lost = on_lost
@@ -345,7 +347,8 @@ class Session:
         hello = Hello(self._next_id, self.path or "")
         self._next_id += 2
         self._out += hello_lines(hello.open_id, self.options.name,
-                                 self.options.grace, self.number, self._secret)
+                                 self.options.grace, self.number, self._secret,
+                                 self._scopes)
         until = time.monotonic() + HELLO_SECONDS
         while not hello.complete and not self._closing:
             if time.monotonic() > until:

@@ -22,7 +22,7 @@ static bool is_kept(const struct model *m)
     return false;
 }
 
-/* Before anybody is granted what it held, if that goes. */
+/* Before what it held is free, and its jobs are back, if that goes. */
 static void unkeep(struct model *m, struct m_session *session)
 {
     bool kept = session->keeps;
@@ -48,6 +48,7 @@ void m_session_end(struct model *m, int i)
             m_leave(m, &m->waiters[k], "a party is gone");
         }
     }
+    unkeep(m, session);
     for (int k = 0; k < m->now.jobs_count; k++) {
         struct m_job *job = &m->now.jobs[k];
         if (m_job_there(job) && job->state == JOB_RUNNING && !job->detached &&
@@ -55,7 +56,6 @@ void m_session_end(struct model *m, int i)
             m_job_crashed(m, job);
         }
     }
-    unkeep(m, session);
     for (int k = 0; k < M_HOLDS; k++) {
         struct m_hold *hold = &m->now.holds[k];
         if (hold->used && hold->session == i) {
