@@ -76,15 +76,16 @@ class Commands(WorkCase):
 
     def test_slots_are_numbered_from_1(self):
         self.put(*range(3))
-        self.fifo("go")
+        for slot in (1, 2, 3):
+            self.fifo(f"go.{slot}")
         worker = self.start("work", "q", "-j", "3", "--until-empty", "--", "sh",
-                            "-c", "echo > $T/slot.$SYNCD_SLOT; read x < $T/go")
+                            "-c", "echo > $T/slot.$SYNCD_SLOT; "
+                            "read x < $T/go.$SYNCD_SLOT")
         for slot in (1, 2, 3):
             self.wait_file(f"slot.{slot}")
         self.assertEqual(self.counts("q")["running"], 3)
-        with open(self.path("go"), "w") as go:
-            go.write("\n" * 3)
-        # A reader may take more than its own line: the others see the end.
+        for slot in (1, 2, 3):
+            self.open_fifo(f"go.{slot}")
         self.finish(worker)
 
     def test_without_a_command_bodies_are_printed(self):
@@ -277,15 +278,16 @@ class Outputs(WorkCase):
     def test_line_buffer_mixes(self):
         """Each line is out before the next one is written: of lines that two
         commands wrote before the worker looked, either may come first."""
-        self.fifo("a")
-        self.fifo("b")
+        lines = ("a1", "b1", "b2", "a2")
+        for line in lines:
+            self.fifo(line)
         self.put("a", "b")
         worker = self.start(
             "work", "q", "--until-empty", "-j", "2", "--line-buffer", "--",
-            "sh", "-c", "for n in 1 2; do read x < $T/$1; echo $1$n; done",
+            "sh", "-c", "for n in 1 2; do read x < $T/$1$n; echo $1$n; done",
             "sh", "{}")
-        for line in ("a1", "b1", "b2", "a2"):
-            self.open_fifo(line[0])
+        for line in lines:
+            self.open_fifo(line)
             self.assertEqual(worker.stdout.readline().decode(), line + "\n")
         self.finish(worker)
 
@@ -336,18 +338,20 @@ class Ends(WorkCase):
     def test_the_first_signal_lets_commands_finish(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             queue = f"q{number}"
-            self.fifo(f"go{number}")
+            for body in "ab":
+                self.fifo(f"go{number}.{body}")
             self.put("a", "b", "c", queue=queue, keep_done=60)
             worker = self.start("work", queue, "-j", "2", "--", "sh", "-c",
-                                f"echo > $T/{queue}.$1; read x < $T/go{number};"
-                                " echo $1", "_", "{}")
+                                f"echo > $T/{queue}.$1; "
+                                f"read x < $T/go{number}.$1; echo $1", "_",
+                                "{}")
             self.wait_file(f"{queue}.a")
             self.wait_file(f"{queue}.b")
             worker.send_signal(number)
             line = worker.stderr.readline().decode()
             self.assertIn("waiting for 2 to end", line)
-            with open(self.path(f"go{number}"), "w") as go:
-                go.write("\n\n")
+            for body in "ab":
+                self.open_fifo(f"go{number}.{body}")
             ran = self.finish(worker)
             self.assertEqual(sorted(ran.lines), ["a", "b"])
             self.assertEqual(self.counts(queue)["done"], 2)
