@@ -4,7 +4,7 @@
  * It lives on the stack of the thread that makes it, which writes its
  * parameters, gives it to the session, and sleeps until it has ended (on the
  * heap if the thread does something else meanwhile). While it is with the
- * session the keeper sends it, maybe more than once, and ends it.
+ * session others send it, maybe more than once, and end it.
  *
  *   1 The line is complete before it is with the session, and its id is never
  *     used again in the life of the session.
@@ -41,8 +41,9 @@ struct call {
     bool parked;        /* answered with `unavailable`, as `fault` says */
     uint64_t parked_at; /* next_id of the session when it was */
     bool cancelling;    /* a session.cancel for it is on its way */
+    bool awaited;       /* a thread sleeps on `wake` */
     bool ended;
-    pthread_cond_t wake; /* ended */
+    pthread_cond_t wake; /* ended, or it may read the connection */
 
     /* The answer, when it has ended. */
     struct fault fault;

@@ -1,9 +1,9 @@
 /*
  * The keeper: the thread that keeps a session's connection.
  *
- * It holds the lock but while it sleeps (keeper_nap) and while it connects. It
- * never sleeps longer than for ever: what it waits for is the socket, the next
- * attempt to connect, or its eventfd.
+ * It holds the lock but while it sleeps (keeper_nap) and while it connects.
+ * What it waits for is the socket, unless callers read it, the next attempt to
+ * connect, or its eventfd.
  */
 #include "client/libsyncd/session.h"
 #include "client/libsyncd/syncd.h"
@@ -246,20 +246,40 @@ static void disconnected(struct syncd *s, struct fault *why)
     set_state(s, s->grace < 0 ? STATE_DEAD : STATE_IDLE);
 }
 
+/* How it may sleep: callers read if one does just now, or if one did lately
+ * and none waits for an answer. */
+static enum rest rest_of(struct syncd *s)
+{
+    bool lately = s->reads != s->reads_known;
+    s->reads_known = s->reads;
+    if (s->reading) {
+        return REST_LONG;
+    }
+    return lately && s->awaited == 0 ? REST_SHORT : REST_NONE;
+}
+
 static void keep_up(struct syncd *s)
 {
-    short events =
-        (short)(s->unsent != NULL && !s->broken ? POLLIN | POLLOUT : POLLIN);
-    keeper_nap(s, s->fd, events, INT64_MAX);
+    s->rest = rest_of(s);
+    int events = (s->rest == REST_NONE ? POLLIN : 0) |
+                 (s->unsent != NULL && !s->broken ? POLLOUT : 0);
+    keeper_nap(s, events != 0 ? s->fd : -1, (short)events,
+               s->rest == REST_SHORT ? monotonic_us() + REST_US : INT64_MAX);
+    s->rest = REST_NONE;
     if (s->closing) {
         return;
     }
-    struct fault why = {0};
     link_send(s);
-    if (!link_read(s, &why)) {
-        disconnected(s, &why);
+    if (!s->over && !s->reading) {
+        s->over = !link_read(s, &s->end);
     }
-    fault_fini(&why);
+    if (s->over && !s->reading) {
+        struct fault why = s->end;
+        s->end = (struct fault){0};
+        s->over = false;
+        disconnected(s, &why);
+        fault_fini(&why);
+    }
 }
 
 /*

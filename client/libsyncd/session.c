@@ -93,6 +93,7 @@ static void session_free(struct syncd *s)
     arena_fini(&s->arena);
     fault_fini(&s->trouble);
     fault_fini(&s->loss);
+    fault_fini(&s->end);
     mem_free(s->client);
     mem_free(s->secret);
     mem_free(s);
@@ -303,15 +304,6 @@ bool session_start(struct syncd *s, struct call *call)
     }
     (void)pthread_mutex_unlock(&s->lock);
     return admitted;
-}
-
-void session_await(struct syncd *s, struct call *call)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    while (!call->ended) {
-        (void)pthread_cond_wait(&call->wake, &s->lock);
-    }
-    (void)pthread_mutex_unlock(&s->lock);
 }
 
 bool session_has_ended(struct syncd *s, const struct call *call)

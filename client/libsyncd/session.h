@@ -1,14 +1,17 @@
 /*
  * The inside of a session: what its callers and its keeper share.
  *
- * Every session has a thread of its own, the keeper, which connects, reads
- * every reply, sends what the socket did not take at once, and reconnects. The
- * other way, in which whoever waits also reads, saves a thread and two switches
- * a call, but then nobody is there while the program works on a job for a
- * minute: a restart of the daemon would go unnoticed until the session's grace
- * is over and its leases and locks are lost. It also keeps both directions
- * going whatever the callers do, so that a daemon which stops reading us until
- * we read its replies can never hold up everything.
+ * Every session has a thread of its own, the keeper, which connects and
+ * reconnects, sends what the socket did not take at once, and reads when no
+ * caller does. Callers alone would do while they wait, but nobody would be
+ * there while the program works on a job for a minute: a restart of the daemon
+ * would go unnoticed until the session's grace is over and its leases and locks
+ * are lost. The keeper alone would do, too, but each answer would wake two
+ * threads one after the other. So whoever waits reads (reader.c), and the
+ * keeper leaves the connection alone as long as callers come back to it within
+ * REST_US. Both directions go on whatever the callers do, so that a daemon
+ * which stops reading us until we read its replies can never hold up
+ * everything.
  *
  *   CONNECTING --- reached, opened or resumed ----> UP
  *       |  ^                                        |
@@ -23,7 +26,8 @@
  *   2 `fd` is open if and only if UP, or while the keeper shakes hands.
  *   3 What the session held and lost is told at least once: to the calls that
  *     were under way, or else to the next one (`untold`).
- *   4 Only the keeper reads, connects and closes; callers only append and send.
+ *   4 Only the keeper connects and closes. One thread reads at a time: a caller
+ *     (`reading`), or else the keeper, which never closes while a caller reads.
  */
 #ifndef SYNCD_LIBSYNCD_SESSION_H
 #define SYNCD_LIBSYNCD_SESSION_H
@@ -49,6 +53,17 @@
 
 /* How long syncd_close waits for the daemon to have seen it, milliseconds. */
 #define FAREWELL_MS 1000
+
+/* So long after a caller has read the connection the keeper does not look at
+ * it: the end of a connection is noticed so much later. */
+#define REST_US 20000
+
+/* What the keeper leaves to callers while it sleeps. */
+enum rest {
+    REST_NONE,  /* nothing: it is woken by whatever comes in */
+    REST_SHORT, /* reading, for REST_US */
+    REST_LONG   /* reading, until the one who reads wakes it */
+};
 
 enum session_state { STATE_CONNECTING, STATE_UP, STATE_IDLE, STATE_DEAD };
 
@@ -82,6 +97,13 @@ struct syncd {
     size_t message_max; /* of the daemon, bytes */
     bool probing;       /* a probe is out, or said that the daemon ends */
     bool broken;        /* sending failed; what came in is still read */
+    bool reading;       /* a caller reads, maybe without the lock */
+    bool over;        /* a reader found the end, for the keeper to deal with */
+    struct fault end; /* why, if that is the daemon's mistake */
+    uint64_t reads;   /* times that a caller was the reader */
+    uint64_t reads_known; /* when the keeper looked last */
+    size_t awaited;       /* calls whose threads sleep */
+    enum rest rest;
 
     int64_t started_at_us; /* CONNECTING since, monotonic */
     int64_t give_up_at_us; /* with nobody there */
