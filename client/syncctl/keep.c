@@ -3,14 +3,13 @@
  *
  * A third of the lease after it began it begins anew. When the daemon says that
  * a job is ours no more, or the session that held it is gone, its command is
- * ended: somebody else may be running it by now. It also hears what the daemon
- * answers while a slot does something else (tell.h).
+ * ended: somebody else may be running it by now.
  */
 #include "client/syncctl/ask.h"
 #include "client/syncctl/fields.h"
 #include "client/syncctl/look.h"
 #include "client/syncctl/say.h"
-#include "client/syncctl/tell.h"
+#include "client/syncctl/work.h"
 #include "proto/scan.h"
 
 #include <math.h>
@@ -124,14 +123,6 @@ static void nap(struct work *work)
     pthread_cond_clockwait(&work->changed, &work->lock, CLOCK_MONOTONIC, &time);
 }
 
-/* Of slots that wait for a job, or run one for long; under the lock. */
-static void hear_answers(struct work *work)
-{
-    for (size_t i = 0; i < work->slots_count; i++) {
-        tell_look(&work->slots[i]);
-    }
-}
-
 void *keep_main(void *arg)
 {
     struct work *work = arg;
@@ -139,7 +130,6 @@ void *keep_main(void *arg)
     while (!work->ended) {
         nap(work);
         lose_session(work);
-        hear_answers(work);
         struct out params = {0};
         if (write_due(work, &params)) {
             pthread_mutex_unlock(&work->lock);

@@ -222,7 +222,7 @@ void *slot_main(void *arg)
     struct work *work = slot->work;
     bool once = work->invocation->options[WORK_ONCE].text != NULL;
     char *reply = NULL;
-    while (work_take(work, 1, &reply)) {
+    while (tell_and_take(slot, &reply) || work_take(work, 1, &reply)) {
         struct job job;
         if (job_read(&job, reply) && work_goes_on(work)) {
             int status = run_job(slot, &job);
@@ -235,6 +235,5 @@ void *slot_main(void *arg)
         }
         job_fini(&job);
     }
-    tell_end(slot);
     return NULL;
 }

@@ -1,12 +1,10 @@
 /*
  * What a slot of work tells the daemon of a job that it ran.
  *
- * That a job is done is not waited for: the slot takes the next one meanwhile,
- * and a command starts while the disk is busy with the one before. The daemon
- * carries out both in that order. A slot has at most one such answer to come;
- * it is heard when the slot tells of its next job, by the keeper if that takes
- * long, and before the slot ends. What a failed job's fate is, is said, and so
- * waited for.
+ * That a job is done goes with the message that asks for the next one: one
+ * round trip a job, and when it is answered the end of the one and the lease of
+ * the other are on disk together. That message does not wait for a job: so what
+ * is wrong with the end of the last one is said at once.
  */
 #include "client/syncctl/tell.h"
 
@@ -35,21 +33,26 @@ static struct out begin_outcome(const struct job *job)
     return params;
 }
 
+static void say_stale(const struct slot *slot, uint64_t id)
+{
+    say(slot->work->invocation->command,
+        "job %llu was ours no more when its command ended (its lease was "
+        "over, or it was cancelled): it may run again",
+        (unsigned long long)id);
+}
+
 /* False: it did not take; it is said why. */
 static bool took(const struct slot *slot, uint64_t id, int answer)
 {
     if (answer == SYNCD_OK) {
         return true;
     }
-    const struct command *command = slot->work->invocation->command;
     if (answer == SYNCD_E_REPLY &&
         strcmp(syncd_error_name(), "stale_token") == 0) {
-        say(command,
-            "job %llu was ours no more when its command ended (its lease was "
-            "over, or it was cancelled): it may run again",
-            (unsigned long long)id);
+        say_stale(slot, id);
     } else {
-        say(command, "the outcome of job %llu could not be told: %s",
+        say(slot->work->invocation->command,
+            "the outcome of job %llu could not be told: %s",
             (unsigned long long)id, syncd_error_text());
     }
     return false;
@@ -61,36 +64,6 @@ static bool tell(struct slot *slot, const struct job *job, const char *method,
     write_end_object(take_params);
     int answer = work_call(slot->work, method, take_params, result);
     return took(slot, job->id, answer);
-}
-
-/* What was begun last, if its end is to be heard by us. */
-static struct syncd_pending *take_telling(struct slot *slot, bool ended_only)
-{
-    struct syncd_pending *telling = slot->telling;
-    if (telling == NULL || (ended_only && !syncd_call_ended(telling))) {
-        return NULL;
-    }
-    slot->telling = NULL;
-    return telling;
-}
-
-void tell_end(struct slot *slot)
-{
-    pthread_mutex_lock(&slot->work->lock);
-    struct syncd_pending *telling = take_telling(slot, false);
-    uint64_t id = slot->told;
-    pthread_mutex_unlock(&slot->work->lock);
-    if (telling != NULL) {
-        took(slot, id, syncd_call_end(telling, NULL));
-    }
-}
-
-void tell_look(struct slot *slot)
-{
-    struct syncd_pending *telling = take_telling(slot, true);
-    if (telling != NULL) {
-        took(slot, slot->told, syncd_call_end(telling, NULL));
-    }
 }
 
 /* The output as a result: JSON if it is, else a string without its last end of
@@ -113,23 +86,49 @@ static void write_result(const struct output *out, struct out *params)
 void tell_done(struct slot *slot, const struct job *job,
                const struct output *out)
 {
-    struct syncd_pending *telling = NULL;
-    struct out params = begin_outcome(job);
+    slot->done = begin_outcome(job);
+    slot->done_id = job->id;
     if (slot->work->invocation->options[WORK_RESULT].text != NULL) {
-        write_result(out, &params);
+        write_result(out, &slot->done);
     }
-    write_end_object(&params);
-    out_byte(&params, '\0');
-    tell_end(slot);
-    int answer =
-        syncd_call_begin(slot->work->s, "queue.done", params.at, &telling);
-    out_fini(&params);
-    if (took(slot, job->id, answer)) {
-        pthread_mutex_lock(&slot->work->lock);
-        slot->telling = telling;
-        slot->told = job->id;
-        pthread_mutex_unlock(&slot->work->lock);
+    write_end_object(&slot->done);
+}
+
+/* Tells it without taking one. */
+static void tell_end(struct slot *slot)
+{
+    if (slot->done.len > 0) {
+        char *result = NULL;
+        int answer = work_call(slot->work, "queue.done", &slot->done, &result);
+        slot->done = (struct out){0};
+        took(slot, slot->done_id, answer);
+        free(result);
     }
+}
+
+bool tell_and_take(struct slot *slot, char **reply)
+{
+    if (slot->done.len == 0 || !work_goes_on(slot->work)) {
+        tell_end(slot);
+        return false;
+    }
+    int answer = work_finish_and_take(slot->work, 1, &slot->done, reply);
+    if (answer == SYNCD_E_REPLY) {
+        tell_end(slot); /* refused, it has finished nothing */
+        return false;
+    }
+    out_fini(&slot->done);
+    if (!took(slot, slot->done_id, answer)) {
+        return false;
+    }
+    if (work_has_stale(*reply)) {
+        say_stale(slot, slot->done_id);
+    }
+    if (!work_has_jobs(*reply)) {
+        free(*reply);
+        return false;
+    }
+    return true;
 }
 
 /* {"exit": 3, "stderr": "..."}; see outcome.h. */

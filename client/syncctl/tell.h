@@ -9,10 +9,14 @@
 /* Of a failed command's standard error so much is kept with the job, bytes. */
 #define TELL_STDERR_BYTES ((size_t)4 << 10)
 
-/* Finishes it, with the output as its result if that is wanted. Returns before
- * the daemon has answered. */
+/* It is done, with the output as its result if that is wanted: to be told by
+ * tell_and_take. */
 void tell_done(struct slot *slot, const struct job *job,
                const struct output *out);
+
+/* Tells it, if there is something to be told, and takes the next job unless the
+ * work ends. True: *reply has it. */
+bool tell_and_take(struct slot *slot, char **reply);
 
 /* A failed try, as the command's end says. */
 void tell_failed(struct slot *slot, const struct job *job,
@@ -23,11 +27,5 @@ void tell_given_back(struct slot *slot, const struct job *job);
 
 /* The job can never be run: dead, with the reason. */
 void tell_buried(struct slot *slot, const struct job *job, const char *why);
-
-/* Waits for the answer that is still to come, if there is one. */
-void tell_end(struct slot *slot);
-
-/* Hears it if it is there; under the work's lock. */
-void tell_look(struct slot *slot);
 
 #endif

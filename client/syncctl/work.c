@@ -85,8 +85,9 @@ int work_call(struct work *work, const char *method, struct out *take_params,
     return answer;
 }
 
-/* {"queue": ..., "max": ...} */
-static struct out take_params(const struct invocation *invocation, size_t max)
+/* {"queue": ..., "max": ..., "done": ...} */
+static struct out take_params(const struct invocation *invocation, size_t max,
+                              const struct out *done)
 {
     const struct option_value *options = invocation->options;
     struct out params = {0};
@@ -96,7 +97,11 @@ static struct out take_params(const struct invocation *invocation, size_t max)
     if (options[WORK_LEASE].text != NULL) {
         WRITE(&params, number, "lease", options[WORK_LEASE].number);
     }
-    if (options[WORK_UNTIL_EMPTY].text != NULL) {
+    if (done != NULL) {
+        struct slice json = {done->at, done->len};
+        WRITE(&params, json, "done", json);
+    }
+    if (done != NULL || options[WORK_UNTIL_EMPTY].text != NULL) {
         WRITE(&params, number, "timeout", 0);
     }
     write_end_object(&params);
@@ -127,18 +132,32 @@ static void taking_ended(struct work *work, int answer)
     work_drain(work);
 }
 
-static bool has_jobs(const char *reply)
+bool work_has_jobs(const char *reply)
 {
     struct scan_members jobs =
         scan_members(fields_get(slice_of(reply), "jobs"), 1);
     return scan_next(&jobs);
 }
 
+bool work_has_stale(const char *reply)
+{
+    struct slice finished = fields_get(slice_of(reply), "finished");
+    struct scan_members stale = scan_members(fields_get(finished, "stale"), 1);
+    return scan_next(&stale);
+}
+
+int work_finish_and_take(struct work *work, size_t max, const struct out *done,
+                         char **reply)
+{
+    struct out params = take_params(work->invocation, max, done);
+    return ask_call(work->s, "queue.get", &params, reply);
+}
+
 bool work_take(struct work *work, size_t max, char **reply)
 {
     const struct invocation *invocation = work->invocation;
     while (work_goes_on(work)) {
-        struct out params = take_params(invocation, max);
+        struct out params = take_params(invocation, max, NULL);
         int answer = ask_call(work->s, "queue.get", &params, reply);
         if (answer == SYNCD_E_LOST) {
             /* The daemon is back without our session; the keeper ends what
@@ -152,7 +171,7 @@ bool work_take(struct work *work, size_t max, char **reply)
             taking_ended(work, answer);
             return false;
         }
-        if (has_jobs(*reply)) {
+        if (work_has_jobs(*reply)) {
             return true;
         }
         free(*reply);
@@ -183,13 +202,13 @@ static void on_signal(void *arg, int signal, int nth)
     const struct invocation *invocation = work->invocation;
     if (nth == 1) {
         size_t active = count_active(work);
+        work_drain(work); /* before it is said */
         if (active > 0 && !invocation->quiet) {
             say(invocation->command,
                 "taking no more jobs, waiting for %zu to end; once more gives "
                 "%s back",
                 active, active == 1 ? "it" : "them");
         }
-        work_drain(work);
         return;
     }
     atomic_store(&work->stage, STAGE_ENDING);

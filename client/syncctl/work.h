@@ -59,16 +59,16 @@ struct slot {
     unsigned number; /* from 1 */
     pthread_t thread;
     struct child_control control;
+    struct out done; /* params of a queue.done that is not told yet, or empty */
+    uint64_t done_id; /* that job */
 
     /* Under the work's lock. */
     bool active;
     uint64_t id;
     uint64_t token;
-    uint64_t losses;               /* of sessions, when it was taken */
-    double extend_at;              /* monotonic seconds */
-    double lease;                  /* seconds */
-    struct syncd_pending *telling; /* owned: that a job is done; NULL: none */
-    uint64_t told;                 /* that job */
+    uint64_t losses;  /* of sessions, when it was taken */
+    double extend_at; /* monotonic seconds */
+    double lease;     /* seconds */
 };
 
 struct work {
@@ -109,6 +109,17 @@ int work_call(struct work *work, const char *method, struct out *take_params,
 /* Takes up to `max` jobs: *reply has them. False: there is nothing to take any
  * more, and work_drain was called. */
 bool work_take(struct work *work, size_t max, char **reply);
+
+/* The same in the message that finishes jobs, as `done` says, without waiting
+ * for one. SYNCD_E_REPLY: it has finished nothing. */
+int work_finish_and_take(struct work *work, size_t max, const struct out *done,
+                         char **reply);
+
+/* Does the reply have any? */
+bool work_has_jobs(const char *reply);
+
+/* Of what it finished, was something ours no more? */
+bool work_has_stale(const char *reply);
 
 /* A slot's thread: slot.c. */
 void *slot_main(void *slot);

@@ -1,10 +1,9 @@
 /*
  * work without a command: prints bodies, one a line, and finishes the jobs.
  *
- * Many at once: they are finished together when their lines are written, and
- * the next ones printed while the daemon writes that to its disk. While whoever
- * reads them is slow, the leases are kept. What could not be written is given
- * back.
+ * Many at once: when their lines are written they are finished together, in the
+ * message that takes the next ones. While whoever reads them is slow, the
+ * leases are kept. What could not be written is given back.
  */
 #include "client/syncctl/ask.h"
 #include "client/syncctl/body.h"
@@ -116,6 +115,15 @@ static bool print_bodies(struct work *work, struct slice reply)
     return written;
 }
 
+static void say_stale(struct work *work, struct slice stale)
+{
+    if (stale.at != NULL && stale.len > 2) {
+        say(work->invocation->command,
+            "printed, but ours no more, so they come again: jobs %.*s",
+            (int)stale.len, stale.at);
+    }
+}
+
 /* The exit status of a finish that came to this. */
 static int finished(const struct work *work, int answer)
 {
@@ -128,36 +136,44 @@ static int finished(const struct work *work, int answer)
                               : ask_failed(work->invocation, answer);
 }
 
-/* Waits for the answer to the finish before, if there is one. */
-static int end_finish(struct work *work, struct syncd_pending **finish)
+static int finish(struct work *work, struct slice reply)
 {
     char *result = NULL;
-    if (*finish == NULL) {
-        return STATUS_DONE;
+    struct out params = outcome_params(reply);
+    int answer = work_call(work, "queue.done", &params, &result);
+    if (answer == SYNCD_OK) {
+        say_stale(work, fields_get(slice_of(result), "stale"));
+        free(result);
     }
-    int answer = syncd_call_end(*finish, &result);
-    *finish = NULL;
-    if (answer != SYNCD_OK) {
-        return finished(work, answer);
-    }
-    struct slice stale = fields_get(slice_of(result), "stale");
-    if (stale.at != NULL && stale.len > 2) {
-        say(work->invocation->command,
-            "printed, but ours no more, so they come again: jobs %.*s",
-            (int)stale.len, stale.at);
-    }
-    free(result);
-    return STATUS_DONE;
+    return finished(work, answer);
 }
 
-static int begin_finish(struct work *work, struct slice reply,
-                        struct syncd_pending **finish)
+/* Finishes what *reply has, in the message that takes the next ones, which it
+ * has then. False: there are none, or *status tells why, and *reply is freed.
+ */
+static bool finish_and_take(struct work *work, char **reply, int *status)
 {
-    struct out params = outcome_params(reply);
-    out_byte(&params, '\0');
-    int answer = syncd_call_begin(work->s, "queue.done", params.at, finish);
-    out_fini(&params);
-    return finished(work, answer);
+    char *next = NULL;
+    struct out done = outcome_params(slice_of(*reply));
+    int answer = work_finish_and_take(work, PRINT_JOBS_MAX, &done, &next);
+    out_fini(&done);
+    if (answer == SYNCD_E_REPLY) {
+        *status = finish(work, slice_of(*reply));
+    } else {
+        *status = finished(work, answer);
+    }
+    free(*reply);
+    if (answer != SYNCD_OK) {
+        return false;
+    }
+    struct slice outcome = fields_get(slice_of(next), "finished");
+    say_stale(work, fields_get(outcome, "stale"));
+    if (!work_has_jobs(next)) {
+        free(next);
+        return false;
+    }
+    *reply = next;
+    return true;
 }
 
 static void give_back(struct work *work, struct slice reply)
@@ -177,34 +193,43 @@ static void give_back(struct work *work, struct slice reply)
     }
 }
 
-int work_print(struct work *work)
+/* Prints what *reply has and finishes it. True: *reply has the next ones; else
+ * it is freed. */
+static bool print_and_go_on(struct work *work, char **reply, int *status)
 {
     const struct invocation *invocation = work->invocation;
-    bool once = invocation->options[WORK_ONCE].text != NULL;
+    bool last = invocation->options[WORK_ONCE].text != NULL;
+    if (!work_goes_on(work)) {
+        give_back(work, slice_of(*reply));
+    } else if (!print_bodies(work, slice_of(*reply))) {
+        if (errno != ECANCELED) {
+            say(invocation->command, "cannot write to standard output: %s",
+                strerror(errno));
+        }
+        give_back(work, slice_of(*reply));
+        *status = STATUS_FAILED;
+    } else if (!last && work_goes_on(work)) {
+        return finish_and_take(work, reply, status);
+    } else {
+        *status = finish(work, slice_of(*reply));
+    }
+    free(*reply);
+    return false;
+}
+
+int work_print(struct work *work)
+{
+    bool once = work->invocation->options[WORK_ONCE].text != NULL;
     int status = STATUS_DONE;
     char *reply = NULL;
-    struct syncd_pending *finish = NULL;
     while (status == STATUS_DONE &&
            work_take(work, once ? 1 : PRINT_JOBS_MAX, &reply)) {
-        if (!work_goes_on(work)) {
-            give_back(work, slice_of(reply));
-        } else if (!print_bodies(work, slice_of(reply))) {
-            if (errno != ECANCELED) {
-                say(invocation->command, "cannot write to standard output: %s",
-                    strerror(errno));
-            }
-            give_back(work, slice_of(reply));
-            status = STATUS_FAILED;
-        } else {
-            status = end_finish(work, &finish);
-            int begun = begin_finish(work, slice_of(reply), &finish);
-            status = status == STATUS_DONE ? begun : status;
+        while (print_and_go_on(work, &reply, &status)) {
+            /* as long as there are more */
         }
-        free(reply);
         if (once) {
             break;
         }
     }
-    int ended = end_finish(work, &finish);
-    return status == STATUS_DONE ? ended : status;
+    return status;
 }

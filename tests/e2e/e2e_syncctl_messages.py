@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What syncctl does not wait for: a daemon whose answers are held back."""
+"""What syncctl asks, in how many messages: a test plays the daemon."""
 
 import json
 import os
@@ -61,7 +61,7 @@ class Peer:
         self.connection.sendall(json.dumps(message).encode() + b"\n")
 
 
-class AheadCase(syncctl_case.SyncctlCase):
+class MessagesCase(syncctl_case.SyncctlCase):
     def setUp(self):
         harness.TestCase.setUp(self)
         self.peer = Peer(self.path("socket"))
@@ -72,25 +72,31 @@ class AheadCase(syncctl_case.SyncctlCase):
                 "T": self.directory, "SYNCD_SOCKET": self.path("socket"),
                 **more}
 
-    def hand_out(self, request, *ids):
+    def hand_out(self, request, *ids, **more):
         self.peer.answer(request, jobs=[
             {"id": id, "token": 9, "queue": "q", "body": id, "attempt": 1,
-             "lease": 60} for id in ids])
-
+             "lease": 60} for id in ids], **more)
 
     def leave(self, process):
         self.peer.goodbye()
         return self.finish(process)
 
 
-class Work(AheadCase):
+class Work(MessagesCase):
     def begin(self, *args):
-        """A worker whose first job is done, unanswered, when it asks again."""
+        """A worker whose first job is done."""
         worker = self.start("work", "q", *args)
         self.peer.accept()
         self.hand_out(self.peer.expect("queue.get"), 1)
-        done = self.peer.expect("queue.done")
-        return worker, done, self.peer.expect("queue.get")
+        return worker
+
+    def expect_get(self, done=None):
+        """Asks for the next, without waiting if it tells what is done."""
+        get = self.peer.expect("queue.get")
+        self.assertEqual(get["params"].get("done"), done)
+        self.assertEqual(get["params"].get("timeout"),
+                         None if done is None else 0)
+        return get
 
     def end(self, worker, get):
         worker.send_signal(signal.SIGTERM)
@@ -98,45 +104,58 @@ class Work(AheadCase):
         self.assertEqual(cancel["params"]["request"], get["id"])
         self.peer.refuse(get, "cancelled", -32010)
         self.peer.answer(cancel, cancelled=True)
+        return self.leave(worker)
 
-    def test_the_next_job_does_not_wait_for_the_disk(self):
-        worker, first, get = self.begin("--", "true")
-        self.hand_out(get, 2)
-        # One at most is not answered: the second is told behind the first.
-        self.peer.answer(first)
-        second = self.peer.expect("queue.done")
-        self.assertEqual(second["params"]["id"], 2)
-        get = self.peer.expect("queue.get")
-        self.peer.answer(second)
-        self.end(worker, get)
-        self.assertEqual(self.leave(worker).err, "")
+    def test_one_message_a_job(self):
+        worker = self.begin("--", "true")
+        for id in range(1, 5):
+            get = self.expect_get({"id": id, "token": 9})
+            self.hand_out(get, id + 1, finished={"done": 1, "stale": []})
+        get = self.expect_get({"id": 5, "token": 9})
+        self.hand_out(get, finished={"done": 1, "stale": []})
+        self.assertEqual(self.end(worker, self.expect_get()).err, "")
 
-    def test_a_refusal_is_said_while_it_waits(self):
-        worker, done, get = self.begin("--", "true")
-        self.peer.refuse(done, "stale_token", -32005)
+    def test_stale_is_said_before_it_waits(self):
+        worker = self.begin("--", "true")
+        get = self.expect_get({"id": 1, "token": 9})
+        self.hand_out(get, finished={"done": 0, "stale": [1]})
+        get = self.expect_get()
         line = worker.stderr.readline().decode()
         self.assertIn("job 1 was ours no more", line)
         self.end(worker, get)
-        self.leave(worker)
 
-    def test_the_last_answer_is_waited_for(self):
-        worker, done, get = self.begin("--", "true")
-        self.end(worker, get)
+    def test_refused_it_is_told_alone(self):
+        worker = self.begin("--", "true")
+        self.peer.refuse(self.expect_get({"id": 1, "token": 9}), "limit",
+                         -32007)
+        done = self.peer.expect("queue.done")
+        self.assertEqual(done["params"], {"id": 1, "token": 9})
+        self.peer.answer(done)
+        self.end(worker, self.expect_get())
+
+    def test_the_last_one_is_told_alone(self):
+        self.fifo("go")
+        worker = self.begin("--", "sh", "-c", "echo > $T/runs; read x < $T/go")
+        self.wait_file("runs")
+        worker.send_signal(signal.SIGTERM)
+        self.assertIn("waiting for 1", worker.stderr.readline().decode())
+        self.open_fifo("go")
+        done = self.peer.expect("queue.done")
         self.peer.refuse(done, "stale_token", -32005)
         self.assertIn("job 1 was ours no more", self.leave(worker).err)
 
-    def test_printing_goes_on(self):
-        worker, done, get = self.begin()
-        self.hand_out(get, 2, 3)
-        for number in (b"1\n", b"2\n", b"3\n"):
-            self.assertEqual(worker.stdout.readline(), number)
-        self.peer.answer(done, done=0, stale=[1])
+    def test_printing(self):
+        worker = self.begin()
+        get = self.expect_get({"jobs": [{"id": 1, "token": 9}]})
+        self.hand_out(get, 2, 3, finished={"done": 0, "stale": [1]})
         self.assertIn("ours no more", worker.stderr.readline().decode())
-        done = self.peer.expect("queue.done")
-        self.assertEqual([job["id"] for job in done["params"]["jobs"]], [2, 3])
-        self.end(worker, self.peer.expect("queue.get"))
-        self.peer.answer(done, done=2, stale=[])
-        self.leave(worker)
+        done = {"jobs": [{"id": 2, "token": 9}, {"id": 3, "token": 9}]}
+        self.peer.refuse(self.expect_get(done), "limit", -32007)
+        request = self.peer.expect("queue.done")
+        self.assertEqual(request["params"], done)
+        self.peer.answer(request, done=2, stale=[])
+        ran = self.end(worker, self.expect_get())
+        self.assertEqual(ran.out, "1\n2\n3\n")
 
 
 if __name__ == "__main__":
