@@ -4,6 +4,13 @@
 
 #include <stdio.h>
 
+static int round_compare(const struct round *a, const struct round *b)
+{
+    return a->generation < b->generation ? -1 : a->generation > b->generation;
+}
+
+TREE_GENERATE(round_tree, round, entry, round_compare)
+
 static struct barrier *barrier_find(const struct engine *engine,
                                     struct slice name)
 {
@@ -16,7 +23,7 @@ static struct barrier *barrier_new(struct engine *engine, uint64_t id,
 {
     struct barrier *barrier = mem_zalloc(sizeof(*barrier));
     barrier->id = id;
-    TAILQ_INIT(&barrier->passing);
+    RB_INIT(&barrier->passing);
     names_add(engine, &engine->barriers, &barrier->named, name,
               account_at_hand(engine));
     return barrier;
@@ -30,7 +37,7 @@ static struct barrier *barrier_use(struct engine *engine, struct slice name)
 
 static bool is_empty(const struct barrier *barrier)
 {
-    return barrier->filling == NULL && TAILQ_EMPTY(&barrier->passing);
+    return barrier->filling == NULL && RB_EMPTY(&barrier->passing);
 }
 
 static void set_unused(struct engine *engine, struct barrier *barrier,
@@ -142,7 +149,7 @@ static void round_unlink(struct engine *engine, struct round *round)
 {
     round->barrier->passing_count--;
     engine->accounts.at[round->account]->objects--;
-    TAILQ_REMOVE(&round->barrier->passing, round, entry);
+    RB_REMOVE(round_tree, &round->barrier->passing, round);
     TAILQ_REMOVE(&round->actor->rounds, round, of_actor);
 }
 
@@ -162,7 +169,7 @@ static void break_rounds(struct engine *engine, struct barrier *barrier,
                          const char *reason)
 {
     struct round *round;
-    while ((round = TAILQ_FIRST(&barrier->passing)) != NULL) {
+    while ((round = RB_MIN(round_tree, &barrier->passing)) != NULL) {
         round_unlink(engine, round);
         round_break(engine, round, reason);
     }
@@ -237,7 +244,7 @@ static void round_pass(struct engine *engine, struct round *round,
     round->account = session_account(engine, actor);
     round->barrier->passing_count++;
     engine->accounts.at[round->account]->objects++;
-    TAILQ_INSERT_TAIL(&round->barrier->passing, round, entry);
+    RB_INSERT(round_tree, &round->barrier->passing, round);
     TAILQ_INSERT_TAIL(&actor->rounds, round, of_actor);
 }
 
@@ -358,18 +365,14 @@ static void answer_empty(struct engine *engine, uint64_t batch)
 void method_barrier_pass(struct engine *engine, struct session *session,
                          const struct request *request)
 {
-    struct round *round;
-    TAILQ_FOREACH (round, &session->rounds, of_actor) {
-        if (slice_equal(round->barrier->named.name, request->barrier) &&
-            (int64_t)round->generation == request->generation) {
-            break;
-        }
-    }
-    if (round == NULL) {
+    struct barrier *barrier = barrier_find(engine, request->barrier);
+    struct round key = {.generation = (uint64_t)request->generation};
+    struct round *round =
+        barrier == NULL ? NULL : RB_FIND(round_tree, &barrier->passing, &key);
+    if (round == NULL || round->actor != session) {
         refuse_broken(engine, "that generation is over, or another's");
         return;
     }
-    struct barrier *barrier = round->barrier;
     round_unlink(engine, round);
     answer_empty(engine, 0);
     round_release(engine, round);
@@ -415,12 +418,13 @@ static bool is_listed(const struct named *named)
 /* The rounds whose action is under way: `passing`, `acting`. */
 static void write_acting(const struct barrier *barrier, struct out *out)
 {
-    const struct round *round;
+    struct round_tree passing = barrier->passing; /* only read */
+    struct round *round;
     size_t shown = 0;
     WRITE(out, integer, "passing", (int64_t)barrier->passing_count);
     write_key(out, SLICE("acting"));
     write_begin_array(out);
-    TAILQ_FOREACH (round, &barrier->passing, entry) {
+    RB_FOREACH (round, round_tree, &passing) {
         if (shown++ == WAITERS_SHOWN_MAX) {
             break;
         }
@@ -465,7 +469,7 @@ void method_barrier_show(struct engine *engine, struct session *session,
     (void)session;
     struct barrier none = {.named = {.name = request->barrier}};
     const struct barrier *barrier = barrier_find(engine, request->barrier);
-    TAILQ_INIT(&none.passing);
+    RB_INIT(&none.passing);
     write_object(engine, answer_begin(engine),
                  barrier == NULL ? &none.named : &barrier->named);
     answer_end(engine, change_batch_seen(engine));

@@ -26,7 +26,7 @@
 #include "daemon/engine/waiter.h"
 
 struct round {
-    TAILQ_ENTRY(round) entry; /* of those that pass */
+    RB_ENTRY(round) entry; /* of those that pass, by generation */
     uint64_t generation;
     struct session *actor; /* who does the action; NULL: it fills */
     uint32_t account;      /* the actor's: it counts as an object of it */
@@ -36,6 +36,7 @@ struct round {
 };
 
 TAILQ_HEAD(rounds, round);
+RB_HEAD(round_tree, round);
 
 #define BARRIERS_REMEMBERED 10000
 
@@ -45,10 +46,10 @@ struct barrier {
     TAILQ_ENTRY(barrier) of_unused;
     uint64_t id; /* of its row; each use has another */
     size_t parties;
-    uint64_t generation;   /* of the round that fills */
-    const char *broken;    /* why; NULL: it is whole. A constant. */
-    struct round *filling; /* owned; NULL: nobody waits */
-    struct rounds passing; /* owned */
+    uint64_t generation;       /* of the round that fills */
+    const char *broken;        /* why; NULL: it is whole. A constant. */
+    struct round *filling;     /* owned; NULL: nobody waits */
+    struct round_tree passing; /* owned */
     size_t passing_count;
     struct saved saved;
 };

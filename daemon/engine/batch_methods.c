@@ -41,30 +41,13 @@ static const struct stage *stage_in(const struct batch_object *batch,
     return stage != NULL && stage->batch == batch ? stage : NULL;
 }
 
-/* The earliest stage of the batch's jobs that this session works on; NULL:
- * none. */
-static const struct stage *stage_of_leases(const struct session *session,
-                                           const struct batch_object *batch)
-{
-    const struct stage *first = NULL;
-    const struct lease *lease;
-    TAILQ_FOREACH (lease, &session->leases, of_session) {
-        const struct stage *stage = stage_in(batch, lease->job);
-        if (stage != NULL && (first == NULL || stage->index < first->index)) {
-            first = stage;
-        }
-    }
-    return first;
-}
-
 /* The stage that this request adds from; *from is NULL: it comes from outside.
  * False: it names a lease that is over, and was refused. */
 static bool stage_from(struct engine *engine, const struct request *request,
-                       const struct batch_object *batch,
-                       const struct stage **from)
+                       struct batch_object *batch, const struct stage **from)
 {
     if (request->from.id == 0) {
-        *from = stage_of_leases(engine->current.session, batch);
+        *from = lease_first_stage(engine->current.session, batch);
         return true;
     }
     const struct job *job = job_leased(engine, engine->current.session,

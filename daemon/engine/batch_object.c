@@ -41,6 +41,7 @@ struct batch_object *batch_new(struct engine *engine, uint64_t id,
         TAILQ_INIT(&stage->held);
         RB_INIT(&stage->held_by_queue);
         TAILQ_INIT(&stage->putters);
+        waiter_list_init(&stage->waiters);
     }
     names_add(engine, &engine->batches, &batch->named, name,
               account_at_hand(engine));
@@ -229,6 +230,7 @@ void stage_arrive(struct engine *engine, struct job *job, enum job_state state)
     stage->done_count++;
     TAILQ_REMOVE(&stage->jobs, job->extra, of_stage);
     job->extra->stage = NULL;
+    lease_left_stage(job);
     batch_changed(engine, stage->batch);
     touch(engine, stage->batch);
 }
@@ -272,5 +274,6 @@ void stage_leave(struct engine *engine, struct job *job, enum job_state state)
         TAILQ_REMOVE(&stage->jobs, job->extra, of_stage);
     }
     job->extra->stage = NULL;
+    lease_left_stage(job);
     touch(engine, stage->batch);
 }

@@ -41,7 +41,8 @@ struct stage {
     struct stage_jobs dead;
     struct side_sets held; /* until it opens */
     struct side_set_tree held_by_queue;
-    struct putters putters; /* puts that wait for room */
+    struct putters putters;     /* puts that wait for room */
+    struct waiter_list waiters; /* for it to have passed */
 };
 
 struct batch_object {
@@ -55,9 +56,9 @@ struct batch_object {
     bool cancelled;
     bool touched; /* to be looked at when the step settles */
     TAILQ_ENTRY(batch_object) of_touched;
-    struct waiter_list waiters;
-    size_t sweeps;           /* a cancel or a retry is under way */
-    struct slice row_stages; /* owned: texts of the row, as last written */
+    struct waiter_list waiters; /* for any of its stages */
+    size_t sweeps;              /* a cancel or a retry is under way */
+    struct slice row_stages;    /* owned: texts of the row, as last written */
     struct slice row_done;
     struct saved saved;
     UT_hash_handle by_id;

@@ -110,27 +110,26 @@ static bool is_hopeless(const struct batch_object *batch)
            (!batch_is_over(batch) && batch_broken_by(batch) != NULL);
 }
 
-/* Answers it if there is something to say. */
-static void answer_waiter(struct engine *engine, struct batch_object *batch,
-                          struct waiter *waiter)
+static void refuse_waiters(struct engine *engine, struct batch_object *batch)
 {
-    if (batch->passed >= waiter->u.batch.stages) {
-        write_wait(waiter_begin(engine, waiter), batch, waiter->u.batch.stages);
-        waiter_reply(engine, waiter, change_batch_seen(engine));
-    } else if (is_hopeless(batch)) {
-        struct complaint why;
-        struct out data;
-        complain_broken(&why, &data, batch);
+    struct waiter *waiter;
+    struct complaint why;
+    struct out data;
+    complain_broken(&why, &data, batch);
+    while ((waiter = waiter_first(&batch->waiters)) != NULL) {
         waiter_refuse_with(engine, waiter, &why);
-        out_fini(&data);
     }
+    out_fini(&data);
 }
 
-static void answer_waiters(struct engine *engine, struct batch_object *batch)
+/* Those who wait for this stage, which has passed. */
+static void answer_waiters(struct engine *engine, struct stage *stage)
 {
-    struct waiter_link *link, *next;
-    TAILQ_FOREACH_SAFE (link, &batch->waiters.line, entry, next) {
-        answer_waiter(engine, batch, link->waiter);
+    struct waiter *waiter;
+    while ((waiter = waiter_first(&stage->waiters)) != NULL) {
+        write_wait(waiter_begin(engine, waiter), stage->batch,
+                   stage->index + 1);
+        waiter_reply(engine, waiter, change_batch_seen(engine));
     }
 }
 
@@ -140,12 +139,14 @@ void batches_settle(struct engine *engine)
     while ((batch = TAILQ_FIRST(&engine->batches_touched)) != NULL) {
         TAILQ_REMOVE(&engine->batches_touched, batch, of_touched);
         batch->touched = false;
-        bool passed = false;
+        size_t before = batch->passed;
         while (pass(engine, batch)) {
-            passed = true;
         }
-        if (passed || is_hopeless(batch)) {
-            answer_waiters(engine, batch);
+        for (size_t i = before; i < batch->passed; i++) {
+            answer_waiters(engine, &batch->stages[i]);
+        }
+        if (is_hopeless(batch)) {
+            refuse_waiters(engine, batch);
         }
     }
 }
@@ -188,9 +189,10 @@ void method_batch_wait(struct engine *engine, struct session *session,
         return;
     }
     struct waiter *waiter =
-        waiter_new(engine, WAITER_BATCH, 1, request->timeout_us);
+        waiter_new(engine, WAITER_BATCH, 2, request->timeout_us);
     if (waiter != NULL) {
         waiter->u.batch = (struct wait_batch){.batch = batch, .stages = stages};
         waiter_join_line(waiter, &batch->waiters);
+        waiter_join_line(waiter, &batch->stages[stages - 1].waiters);
     }
 }

@@ -57,6 +57,10 @@ static void check_waiters(struct engine *engine, struct queue *queue)
 {
     if (check_list(&queue->getters) > 0) {
         CHECK(queue_next(engine, queue) == NULL);
+        const struct waiter_link *link;
+        TAILQ_FOREACH (link, &queue->getters.line, entry) {
+            CHECK(!get_is_over(link->waiter) || engine->shutting_down);
+        }
     }
     if (check_list(&queue->putters) > 0) {
         const struct wait_put *put = &waiter_first(&queue->putters)->u.put;
@@ -360,10 +364,15 @@ void engine_check(struct engine *engine)
 {
     size_t jobs = check_sweeps(engine);
     size_t waiters = 0;
+    size_t counts[JOB_STATES] = {0};
     struct queue *queue, *next_queue;
     HASH_ITER (by_id, engine->queues_by_id, queue, next_queue) {
         jobs += check_queue(engine, queue);
+        for (size_t i = 0; i < JOB_STATES; i++) {
+            counts[i] += queue->counts[i];
+        }
     }
+    CHECK(memcmp(counts, engine->counts, sizeof(counts)) == 0);
     CHECK(jobs == engine->jobs.count && TAILQ_EMPTY(&engine->freed));
     struct session *session, *next_session;
     HASH_ITER (by_id, engine->sessions_by_id, session, next_session) {

@@ -92,8 +92,10 @@ struct engine {
     struct held held[2];  /* [0]: of the batch that is out, or collects if none
                              is; [1]: collects while one is out */
     struct index jobs;
-    struct lease_list detached; /* leases that belong to no session */
+    struct lease_list detached;         /* leases that belong to no session */
+    struct loaded_leases loaded_leases; /* from before the restart */
     struct queue *queues_by_id;
+    size_t counts[JOB_STATES]; /* jobs of all queues */
     struct names queues;
     struct queue_list touched;
     struct contested contested;  /* see queues_settle */

@@ -143,6 +143,7 @@ struct engine *engine_new(const struct engine_options *options)
     RB_INIT(&engine->contested);
     TAILQ_INIT(&engine->freed);
     TAILQ_INIT(&engine->detached);
+    RB_INIT(&engine->loaded_leases);
     TAILQ_INIT(&engine->memory_line);
     TAILQ_INIT(&engine->sweeps);
     names_init(&engine->locks);

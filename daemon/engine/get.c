@@ -254,16 +254,20 @@ void get_answer_empty(struct engine *engine, struct waiter *take_waiter)
     waiter_reply(engine, take_waiter, 0);
 }
 
-/* Those of the jobs that bear this token. */
+/* Those of the jobs that bear this token from before the restart. */
 static void write_leased(struct engine *engine, struct out *out,
-                         const struct lease_list *leases, uint64_t token)
+                         const struct session *session, uint64_t token)
 {
-    const struct lease *lease;
-    TAILQ_FOREACH (lease, leases, of_session) {
+    const struct lease *lease = lease_loaded_after(engine, token, 0);
+    for (; lease != NULL;
+         lease = lease_loaded_after(engine, token, lease->job->id)) {
         struct job *job = lease->job;
-        if (lease->token == token && job->set->doomed) {
+        if (lease->session != NULL && lease->session != session) {
+            continue;
+        }
+        if (job->set->doomed) {
             job_forget(engine, job);
-        } else if (lease->token == token) {
+        } else {
             write_job(engine, out, job, token, lease->length_us, job->rank,
                       job->attempts);
         }
@@ -277,8 +281,7 @@ void get_answer_again(struct engine *engine, const struct reply_to *to,
     write_begin_object(out);
     write_key(out, SLICE("jobs"));
     write_begin_array(out);
-    write_leased(engine, out, &to->session->leases, token);
-    write_leased(engine, out, &engine->detached, token);
+    write_leased(engine, out, to->session, token);
     write_end_array(out);
     write_finished(out, finished);
     write_end_object(out);

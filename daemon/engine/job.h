@@ -88,9 +88,15 @@ struct lease {
     bool kept;    /* outlives a restart: written with the job */
     bool detached;
     TAILQ_ENTRY(lease) of_session; /* or of engine->detached */
+    struct stage *stage;      /* of the job, while it is a party; else NULL */
+    RB_ENTRY(lease) by_stage; /* of its session */
+    bool loaded;              /* from before the restart: among the engine's */
+    RB_ENTRY(lease) by_token; /* of those */
 };
 
 TAILQ_HEAD(lease_list, lease);
+RB_HEAD(staged_leases, lease);
+RB_HEAD(loaded_leases, lease);
 
 struct job {
     struct job_link link; /* in its set */
@@ -151,6 +157,19 @@ bool lease_keep(const struct engine *engine, struct lease *lease);
 
 /* Among those of its session, or the detached ones. */
 void lease_link(struct engine *engine, struct lease *lease);
+
+/* The job is no party of its stage any more. */
+void lease_left_stage(const struct job *job);
+
+/* The earliest stage of that batch whose jobs this session works on; NULL:
+ * none. */
+const struct stage *lease_first_stage(const struct session *session,
+                                      struct batch_object *batch);
+
+/* Of those that were there before the restart, under that token: the first
+ * behind the job with that id; NULL: there is none. */
+const struct lease *lease_loaded_after(const struct engine *engine,
+                                       uint64_t token, uint64_t id);
 
 /* The job's, if it has one; its permits are free. */
 void lease_end(struct engine *engine, struct job *job);

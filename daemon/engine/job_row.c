@@ -94,6 +94,7 @@ static struct lease *load_lease(struct engine *engine,
     lease->began_us = engine->now_us;
     lease->uid = (uint32_t)row->lease_uid;
     lease->kept = true;
+    lease->loaded = true;
     lease->detached = session == NULL;
     for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
          i++) {

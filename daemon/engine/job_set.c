@@ -39,6 +39,8 @@ void job_set_count(const struct job_set *set, size_t jobs, size_t bytes,
         return; /* they do not count any more */
     }
     queue->counts[set->state] += more ? jobs : -jobs;
+    queue->counts_of_all[set->state] += more ? jobs : -jobs;
+    queue->over = queue->over && !more;
     if (set->state == JOB_READY || set->state == JOB_DELAYED) {
         queue->bytes += more ? bytes : -bytes;
     }

@@ -52,7 +52,9 @@ static struct queue *queue_new(struct engine *engine, uint64_t id,
     queue->created_at_us = engine->now_us;
     queue->idle_since_us = engine->now_us;
     queue->timer.kind = TIMER_QUEUE;
+    queue->counts_of_all = engine->counts;
     TAILQ_INIT(&queue->held_sets);
+    TAILQ_INIT(&queue->moving);
     RB_INIT(&queue->limited);
     RB_INIT(&queue->lanes);
     RB_INIT(&queue->open_lanes);
@@ -284,7 +286,9 @@ static bool is_idle(const struct queue *queue)
     return true;
 }
 
-/* Gets whose queues are all closed and empty have nothing to wait for. */
+/* Gets whose queues are all closed and empty have nothing to wait for. Those of
+ * several queues end with the last of these: so it is enough to look at them
+ * when a queue has come to that. */
 static void end_getters(struct engine *engine, struct queue *queue)
 {
     struct waiter_link *link, *next;
@@ -348,10 +352,11 @@ static void settle(struct engine *engine, struct queue *queue)
         while ((waiter = waiter_first(&queue->joiners)) != NULL) {
             join_answer(engine, waiter, true);
         }
-        if (queue->closed) {
+        if (queue->closed && !queue->over) {
             end_getters(engine, queue);
         }
     }
+    queue->over = queue->closed && queue_is_through(queue);
     queue->idle_since_us = engine->now_us;
 }
 

@@ -17,6 +17,8 @@
 #include "daemon/engine/rate.h"
 #include "daemon/engine/side_set.h"
 
+struct sweep;
+
 struct queue_terms {
     int64_t capacity; /* 0: no limit, as the next */
     int64_t max_bytes;
@@ -34,6 +36,8 @@ struct queue_terms {
 
 extern const struct queue_terms queue_terms_default;
 
+TAILQ_HEAD(sweeps, sweep);
+
 struct queue {
     struct named named;
     uint64_t id;
@@ -44,6 +48,7 @@ struct queue {
     bool closed;
     bool deleted; /* out of reach; its jobs are being removed */
     bool touched;
+    bool over; /* closed, and nothing is left: gets were told */
     bool contested;
     uint64_t contested_by; /* the serial of the get at the head of its line */
     struct saved saved;
@@ -51,12 +56,14 @@ struct queue {
                             until then it is still on disk as it was */
     struct job_set *sets[JOB_STATES]; /* owned */
     size_t counts[JOB_STATES];        /* jobs, wherever they stand */
+    size_t *counts_of_all;            /* the engine's, of all queues */
     size_t bytes;                     /* of ready and delayed bodies */
     struct side_sets held_sets;       /* by stages that have not come */
     struct limited_sets limited;      /* ready jobs that need permits, and */
     struct lanes lanes;               /* what they wait for: limited.h */
     struct open_lanes open_lanes;
-    size_t sweeps; /* that work on its jobs */
+    size_t sweeps;        /* that work on its jobs */
+    struct sweeps moving; /* of them, those of moving sets */
     struct job_extra *keys;
     struct waiter_list putters;
     struct waiter_list getters;

@@ -125,15 +125,6 @@ static void write_counters(const struct counters *counters, struct out *out)
 
 static void write_gauges(const struct engine *engine, struct out *out)
 {
-    size_t counts[JOB_STATES] = {0};
-    for (struct named *named = names_from(&engine->queues, SLICE(""), false);
-         named != NULL; named = names_next(named)) {
-        const struct queue *queue =
-            CONTAINER_OF(named, const struct queue, named);
-        for (size_t i = 0; i < JOB_STATES; i++) {
-            counts[i] += queue_count(queue, (enum job_state)i);
-        }
-    }
     write_key(out, SLICE("gauges"));
     write_begin_object(out);
     WRITE(out, integer, "queues", (int64_t)engine->queues.count);
@@ -145,7 +136,7 @@ static void write_gauges(const struct engine *engine, struct out *out)
     write_begin_object(out);
     for (size_t i = 0; i < JOB_STATES; i++) {
         write_key(out, slice_of(job_state_names[i]));
-        write_integer(out, (int64_t)counts[i]);
+        write_integer(out, (int64_t)engine->counts[i]);
     }
     write_end_object(out);
     write_end_object(out);

@@ -32,6 +32,7 @@ static struct session *session_new(struct engine *engine, uint64_t id)
     pending_init(&session->pending);
     TAILQ_INIT(&session->waiters);
     TAILQ_INIT(&session->leases);
+    RB_INIT(&session->staged);
     TAILQ_INIT(&session->holds);
     TAILQ_INIT(&session->rounds);
     TAILQ_INIT(&session->outcomes);

@@ -65,9 +65,10 @@ struct session {
     size_t waiters_count;
     size_t waiters_bytes;
     struct lease_list leases;
-    struct holds holds;    /* locks and permits */
-    struct rounds rounds;  /* of barriers it does the action for */
-    struct scope **scopes; /* owned; that it keeps */
+    struct staged_leases staged; /* of them, those of parties of stages */
+    struct holds holds;          /* locks and permits */
+    struct rounds rounds;        /* of barriers it does the action for */
+    struct scope **scopes;       /* owned; that it keeps */
     size_t scopes_count;
     struct outcomes outcomes; /* the oldest first */
     size_t outcomes_count;

@@ -110,6 +110,9 @@ static void sweep_free(struct engine *engine, struct sweep *take_sweep)
     if (take_sweep->event != NULL) {
         take_sweep->event->sweep = NULL;
     }
+    if (take_sweep->set != NULL && take_sweep->set->moving) {
+        TAILQ_REMOVE(&take_sweep->queue->moving, take_sweep, of_queue);
+    }
     mem_free(take_sweep->session);
     mem_free(take_sweep->set);
     held_fini(&take_sweep->held);
@@ -123,7 +126,13 @@ static void take_effect(struct engine *engine, struct sweep *sweep)
 {
     struct queue *queue = sweep->queue;
     bool ready = sweep->kind == SWEEP_RETRY || sweep->kind == SWEEP_RELEASE;
+    if (sweep->set->moving) {
+        TAILQ_REMOVE(&queue->moving, sweep, of_queue);
+    }
     recount(sweep->set, !ready, ready ? JOB_READY : sweep->set->state);
+    if (sweep->set->moving) {
+        TAILQ_INSERT_TAIL(&queue->moving, sweep, of_queue);
+    }
     if ((sweep->kind == SWEEP_PURGE || sweep->kind == SWEEP_RETRY) &&
         queue_is_durable(engine, queue)) {
         if (queue->swept_by < sweep->serial) {
@@ -143,8 +152,15 @@ static struct sweep *sweep_new(struct engine *engine, enum sweep_kind kind,
     sweep->set = take_set;
     sweep->queue = take_set->queue;
     sweep->queue->sweeps++;
+    sweep->queue->over = false;
     take_effect(engine, sweep);
     return sweep;
+}
+
+static void awaited_by(struct sweep *sweep, struct waiter *waiter)
+{
+    sweep->waiter = waiter;
+    waiter->u.sweep.sweep = sweep;
 }
 
 /* What takes its sets out of a queue, one after the other. */
@@ -184,13 +200,10 @@ static void take_limited_sets(struct taking *taking)
 static void doom_moving(struct taking *taking)
 {
     struct sweep *sweep;
-    TAILQ_FOREACH (sweep, &taking->engine->sweeps, entry) {
-        if (sweep->queue == taking->queue && sweep->set != NULL &&
-            sweep->set->moving) {
-            sweep->kind = SWEEP_PURGE;
-            take_effect(taking->engine, sweep);
-            taking->jobs += sweep->set->count;
-        }
+    while ((sweep = TAILQ_FIRST(&taking->queue->moving)) != NULL) {
+        sweep->kind = SWEEP_PURGE;
+        take_effect(taking->engine, sweep);
+        taking->jobs += sweep->set->count;
     }
 }
 
@@ -241,7 +254,7 @@ void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
     waiter->u.sweep =
         (struct wait_sweep){.jobs = taking.jobs, .key = result_key(kind)};
     if (taking.last != NULL) {
-        taking.last->waiter = waiter;
+        awaited_by(taking.last, waiter);
         queue_touch(engine, queue);
         return;
     }
@@ -291,12 +304,14 @@ void sweep_batch(struct engine *engine, struct batch_object *batch,
     }
     waiter->u.sweep = (struct wait_sweep){.key = result_key(kind)};
     if (kind == SWEEP_CANCEL) {
+        if (!batch->cancelled) {
+            batch_touch_putters(engine, batch);
+        }
         batch->cancelled = true;
         batch_changed(engine, batch);
         batch_touch(engine, batch);
-        batch_touch_putters(engine, batch);
     }
-    sweep_batch_new(engine, batch, kind)->waiter = waiter;
+    awaited_by(sweep_batch_new(engine, batch, kind), waiter);
 }
 
 void sweep_batch_resume(struct engine *engine, struct batch_object *batch)
@@ -317,13 +332,10 @@ void sweep_leases(struct engine *engine, struct session *take_session)
     sweep_alloc(engine, SWEEP_LEASES)->session = take_session;
 }
 
-void sweep_forget_waiter(struct engine *engine, const struct waiter *waiter)
+void sweep_forget_waiter(const struct waiter *waiter)
 {
-    struct sweep *sweep;
-    TAILQ_FOREACH (sweep, &engine->sweeps, entry) {
-        if (sweep->waiter == waiter) {
-            sweep->waiter = NULL;
-        }
+    if (waiter->u.sweep.sweep != NULL) {
+        waiter->u.sweep.sweep->waiter = NULL;
     }
 }
 
@@ -418,6 +430,7 @@ static void end(struct engine *engine, struct sweep *sweep)
         }
     }
     if (waiter != NULL) {
+        waiter->u.sweep.sweep = NULL;
         answer(engine, waiter);
     }
 }

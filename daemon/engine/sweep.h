@@ -18,7 +18,7 @@
 #ifndef SYNCD_ENGINE_SWEEP_H
 #define SYNCD_ENGINE_SWEEP_H
 
-#include "daemon/engine/job.h"
+#include "daemon/engine/queue.h"
 #include "daemon/engine/reply.h"
 
 enum sweep_kind {
@@ -35,8 +35,9 @@ enum sweep_kind {
 struct sweep {
     TAILQ_ENTRY(sweep) entry;
     enum sweep_kind kind;
-    struct queue *queue; /* of the set */
-    struct job_set *set; /* owned; NULL: the jobs of the batch */
+    struct queue *queue;         /* of the set */
+    TAILQ_ENTRY(sweep) of_queue; /* if the set is moving */
+    struct job_set *set;         /* owned; NULL: the jobs of the batch */
     struct batch_object *batch;
     struct event_object *event;
     struct session *session; /* owned: nobody else knows it */
@@ -47,8 +48,6 @@ struct sweep {
     struct held held;      /* replies that saw what it is not through with */
     UT_hash_handle by_serial;
 };
-
-TAILQ_HEAD(sweeps, sweep);
 
 /* Takes the queue's sets in these states out of it, for all to see at once. The
  * request at hand is answered at the end with how many jobs it was. */
@@ -91,7 +90,7 @@ struct held *sweep_held(const struct engine *engine, uint64_t seen);
 void sweeps_step(struct engine *engine);
 
 /* The waiter of a sweep is gone. */
-void sweep_forget_waiter(struct engine *engine, const struct waiter *waiter);
+void sweep_forget_waiter(const struct waiter *waiter);
 
 /* All sets that are being swept, with their jobs still in the index. */
 void sweep_free_all(struct engine *engine);

@@ -132,7 +132,7 @@ static void free_content(struct engine *engine, struct waiter *waiter)
         mem_free((void *)waiter->u.get.finished.at);
         break;
     case WAITER_SWEEP:
-        sweep_forget_waiter(engine, waiter);
+        sweep_forget_waiter(waiter);
         break;
     case WAITER_LOCK:
         lock_waiter_left(engine, waiter);

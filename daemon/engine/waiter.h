@@ -25,6 +25,7 @@ struct job;
 struct lock;
 struct queue;
 struct round;
+struct sweep;
 struct stage;
 struct semaphore;
 struct waiter;
@@ -84,8 +85,9 @@ struct wait_get {
 };
 
 struct wait_sweep {
-    size_t jobs;      /* how many it was about */
-    struct slice key; /* static: what it has done with them */
+    struct sweep *sweep; /* NULL: it is through */
+    size_t jobs;         /* how many it was about */
+    struct slice key;    /* static: what it has done with them */
 };
 
 struct wait_lock {
