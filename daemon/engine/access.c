@@ -436,17 +436,19 @@ void access_changed(struct engine *engine, uint64_t conn,
     session->peer.access = access;
     session_charge(engine, session);
     struct asker asker = asker_of(session);
-    /* Refusing one may end others: a barrier breaks. So from the start. */
-    for (struct waiter *waiter = TAILQ_FIRST(&session->waiters);
+    /* The last one first: one that leaves a line may let the next one in, which
+     * may be of this session too. Refusing one may end others, as a barrier
+     * breaks: so from the end again. */
+    for (struct waiter *waiter = TAILQ_LAST(&session->waiters, waiters);
          waiter != NULL;) {
         if (is_open(&asker, waiter)) {
-            waiter = TAILQ_NEXT(waiter, of_session);
+            waiter = TAILQ_PREV(waiter, waiters, of_session);
         } else {
             waiter_refuse(engine, waiter, ERROR_forbidden,
                           "the daemon's configuration has changed: user %u "
                           "may not wait for this any more",
                           session->peer.uid);
-            waiter = TAILQ_FIRST(&session->waiters);
+            waiter = TAILQ_LAST(&session->waiters, waiters);
         }
     }
 }

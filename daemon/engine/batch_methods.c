@@ -52,7 +52,9 @@ static bool stage_from(struct engine *engine, const struct request *request,
     }
     const struct job *job = job_leased(engine, engine->current.session,
                                        request->from.id, request->from.token);
-    if (job == NULL) {
+    struct asker asker = asker_at_hand(engine);
+    if (job == NULL || !access_opens(&asker, KIND_queue,
+                                     job_queue(job)->named.name, ROLE_EITHER)) {
         refuse_about(
             engine, ERROR_stale_token, "from",
             "the job %llu named by `from` is not leased under this token "

@@ -291,7 +291,8 @@ void m_barrier_list(struct model *m, const struct m_to *to,
     write_key(out, SLICE("barriers"));
     write_begin_array(out);
     for (int i = 0; i < M_BARRIERS; i++) {
-        if (m->now.barriers[i].broken || !is_empty(m, i)) {
+        bool listed = m->now.barriers[i].broken || !is_empty(m, i);
+        if (listed && m_sees(m, to, KIND_barrier, i)) {
             write_barrier(m, out, i);
         }
     }

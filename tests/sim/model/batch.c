@@ -295,7 +295,7 @@ void m_batch_list(struct model *m, const struct m_to *to,
     write_begin_array(out);
     for (int b = 0; b < M_BATCHES; b++) {
         needs = m_most(needs, needs_of(m, b));
-        if (m->now.batches[b].exists) {
+        if (m->now.batches[b].exists && m_sees(m, to, KIND_batch, b)) {
             write_batch(m, out, b, false);
         }
     }

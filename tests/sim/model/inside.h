@@ -165,7 +165,24 @@ bool m_lock_adds(struct model *m, const struct m_to *to,
                  const struct request *request);
 bool m_barrier_has_row(const struct model *m, int barrier);
 
+/* --- access ------------------------------------------------------------- */
+
+/* Is that name open to the method at hand? */
+bool m_sees(const struct model *m, const struct m_to *to, enum kind kind,
+            int i);
+/* The same for a job that it has leased. */
+bool m_sees_leased(const struct model *m, const struct m_to *to, int queue);
+/* True: answered. */
+bool m_forbidden(struct model *m, const struct m_to *to,
+                 const struct request *request);
+void m_access_changed(struct model *m, int session,
+                      const struct access *access);
+
 /* --- sessions ----------------------------------------------------------- */
+
+/* A wait ends by this error. */
+void m_end_wait(struct model *m, struct m_waiter *w, enum error error,
+                const char *why);
 
 void m_session_end(struct model *m, int session);
 /* What is in the scope is gone, if that can be. */

@@ -217,7 +217,7 @@ struct m_job *m_leased(struct model *m, const struct m_to *to, uint64_t id,
     uint32_t uid = m->now.sessions[to->session].uid;
     if (job == NULL || !m_job_there(job) || job->state != JOB_RUNNING ||
         m->learnt.tokens[job->token] != token ||
-        (job->uid != uid && uid != 0)) {
+        (job->uid != uid && uid != 0) || !m_sees_leased(m, to, job->queue)) {
         return NULL;
     }
     return job;

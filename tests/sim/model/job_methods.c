@@ -75,8 +75,10 @@ static void write_job(struct model *m, struct out *out, const struct m_job *job)
 static struct m_job *wanted(struct model *m, const struct m_to *to, uint64_t id)
 {
     struct m_job *job = m_job_of(m, id);
-    if (job == NULL || !m_job_there(job)) {
-        m_error(m, to, ERROR_not_found, NULL, job == NULL ? 0 : job->changed);
+    if (job == NULL || !m_job_there(job) ||
+        !m_sees(m, to, KIND_queue, job->queue)) {
+        m_error(m, to, ERROR_not_found, NULL,
+                job == NULL || m_job_there(job) ? 0 : job->changed);
         return NULL;
     }
     return job;
@@ -124,7 +126,9 @@ void m_job_list(struct model *m, const struct m_to *to,
     write_begin_array(out);
     const struct m_job *job = next_of(m, queue, request->state, 0);
     for (; job != NULL; job = next_of(m, queue, request->state, job->arrival)) {
-        write_job(m, out, job);
+        if (m_sees(m, to, KIND_queue, job->queue)) {
+            write_job(m, out, job);
+        }
     }
     write_end_array(out);
     write_end_object(out);

@@ -424,7 +424,8 @@ void m_lock_list(struct model *m, const struct m_to *to,
     write_begin_array(out);
     for (int i = 0; i < M_LOCKS; i++) {
         needs = m_most(needs, m->now.locks[i].changed);
-        if (levels(m, i) > 0 || m_waiters(m, M_WAIT_LOCK, i) > 0) {
+        bool listed = levels(m, i) > 0 || m_waiters(m, M_WAIT_LOCK, i) > 0;
+        if (listed && m_sees(m, to, KIND_lock, i)) {
             write_lock(m, out, i);
         }
     }

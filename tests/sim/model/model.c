@@ -361,6 +361,7 @@ static void connected(struct model *m, const struct event *event)
                                             .conn = event->conn,
                                             .uid = event->peer.uid,
                                             .pid = event->peer.pid,
+                                            .access = event->peer.access,
                                             .serial = ++m->now.serial};
 }
 
@@ -411,7 +412,8 @@ static void requested(struct model *m, const struct event *event)
         m_error(m, &to, ERROR_unavailable, NULL, 0);
         return;
     }
-    if (!m_again(m, &to) && !m_no_room(m, &to, request)) {
+    if (!m_again(m, &to) && !m_forbidden(m, &to, request) &&
+        !m_no_room(m, &to, request)) {
         methods[request->method](m, &to, request);
     }
 }
@@ -483,8 +485,10 @@ void model_event(struct model *m, const struct event *event)
     case EVENT_PERSISTED:
         m->persisted++;
         break;
+    case EVENT_ACCESS:
+        m_access_changed(m, session_of(m, event->conn), event->peer.access);
+        break;
     case EVENT_TIME:
-    case EVENT_ACCESS: /* everybody here may do everything */
         break;
     }
     if (!m->shutting_down) {

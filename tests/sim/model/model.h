@@ -129,7 +129,8 @@ struct m_session {
     int action; /* of its session.open */
     int serial; /* of its default owner */
     char client[8];
-    bool keeps; /* the scope */
+    bool keeps;                  /* the scope */
+    const struct access *access; /* what it may do; borrowed */
     unsigned changed;
 };
 

@@ -438,7 +438,7 @@ void m_queue_list(struct model *m, const struct m_to *to,
     write_begin_array(out);
     for (int i = 0; i < M_QUEUES; i++) {
         needs = m_most(needs, m_queue_needs(m, i));
-        if (m->now.queues[i].exists) {
+        if (m->now.queues[i].exists && m_sees(m, to, KIND_queue, i)) {
             m_write_queue(m, out, i);
         }
     }

@@ -262,7 +262,7 @@ void m_semaphore_list(struct model *m, const struct m_to *to,
     write_begin_array(out);
     for (int i = 0; i < M_SEMAPHORES; i++) {
         needs = m_most(needs, m->now.semaphores[i].changed);
-        if (m->now.semaphores[i].exists) {
+        if (m->now.semaphores[i].exists && m_sees(m, to, KIND_semaphore, i)) {
             write_semaphore(m, out, i);
         }
     }
@@ -454,7 +454,8 @@ void m_event_list(struct model *m, const struct m_to *to,
     for (int k = 0; k < M_EVENTS; k++) {
         int i = (k + M_PLAIN_EVENTS) % M_EVENTS; /* "batch/..." first */
         needs = m_most(needs, m->now.events[i].changed);
-        if (m->now.events[i].set || is_waited_for(m, i)) {
+        bool listed = m->now.events[i].set || is_waited_for(m, i);
+        if (listed && m_sees(m, to, KIND_event, i)) {
             write_event(m, out, i);
         }
     }

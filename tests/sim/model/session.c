@@ -156,6 +156,7 @@ static void resume(struct model *m, const struct m_to *to, int away)
     struct m_session *session = &m->now.sessions[away];
     session->conn = here->conn;
     session->pid = here->pid;
+    session->access = here->access;
     here->used = false;
     struct m_to answer = *to;
     answer.session = away;
@@ -190,15 +191,16 @@ void m_session_open(struct model *m, const struct m_to *to,
     answer_open(m, to, to->action, false, session->changed);
 }
 
-static void cancel(struct model *m, struct m_waiter *w)
+void m_end_wait(struct model *m, struct m_waiter *w, enum error error,
+                const char *why)
 {
     w->used = false;
     if (w->kind == M_WAIT_GET && w->has_finished) {
         m_get_nothing(m, w);
         return;
     }
-    m_error(m, &w->to, ERROR_cancelled, NULL, 0);
-    m_leave(m, w, "cancelled");
+    m_error(m, &w->to, error, NULL, 0);
+    m_leave(m, w, why);
 }
 
 void m_session_cancel(struct model *m, const struct m_to *to,
@@ -210,7 +212,7 @@ void m_session_cancel(struct model *m, const struct m_to *to,
     for (int i = 0; i < M_WAITERS; i++) {
         struct m_waiter *w = &m->waiters[i];
         if (w->used && w->to.session == to->session && w->to.id == id) {
-            cancel(m, w);
+            m_end_wait(m, w, ERROR_cancelled, "cancelled");
             cancelled = true;
             break;
         }

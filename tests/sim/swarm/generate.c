@@ -224,9 +224,58 @@ static void disk_trouble(struct generator *g)
     }
 }
 
+/* Rules as a configuration has them: roles, kinds, patterns of names. */
+static void add_rule(struct generator *g, struct out *words)
+{
+    static const char *const roles[] = {"producer", "worker", "operator",
+                                        "producer,worker", "admin"};
+    static const char *const patterns[] = {
+        "q0",      "?1",          "*",       "q?,s?",
+        "batch/*", "l*,s0,b?",    "e0",      "batch/b0/*,*0",
+        "?0,?2",   "b1,q*,e?,s1", "r?,c?,l?"};
+    unsigned scope = draw(g, 10);
+    out_bytes(words, slice_of(roles[draw(g, chance(g, 10) ? 5 : 4)]));
+    if (scope < 3) {
+        return;
+    }
+    out_byte(words, ':');
+    for (unsigned i = 0, count = scope < 7 ? 1 + draw(g, 3) : 0; i < count;
+         i++) {
+        out_bytes(words, slice_of(i > 0 ? "," : ""));
+        out_bytes(words, slice_of(kind_names[draw(g, KINDS)]));
+    }
+    if (scope >= 5) {
+        out_byte(words, ':');
+        out_bytes(
+            words,
+            slice_of(
+                patterns[draw(g, sizeof(patterns) / sizeof(patterns[0]))]));
+    }
+}
+
+static void new_roles(struct generator *g, int client)
+{
+    struct out words;
+    out_init(&words);
+    if (chance(g, 5)) {
+        out_bytes(&words, SLICE("none"));
+    }
+    for (unsigned i = words.len > 0 ? 0 : draw(g, 4); i > 0; i--) {
+        add_rule(g, &words);
+        out_bytes(&words, slice_of(i > 1 ? " " : ""));
+    }
+    act(g, (struct action){.act = ACT_ALLOW, .client = client},
+        (struct slice){words.at, words.len});
+    out_fini(&words);
+}
+
 static void trouble(struct generator *g)
 {
     unsigned what = draw(g, 100);
+    if (g->roles && chance(g, 8)) {
+        new_roles(g, 2 + (int)draw(g, CLIENTS - 2));
+        return;
+    }
     if (g->crashes && what < 8) {
         daemon_dies(g);
     } else if (what < 20) {
@@ -264,6 +313,11 @@ static void ask(struct generator *g)
 
 void generate(struct generator *g)
 {
+    if (g->roles && g->story->count == 0) {
+        for (int i = 2; i < CLIENTS; i++) {
+            new_roles(g, i);
+        }
+    }
     if (draw(g, 1000) < g->troubles) {
         trouble(g);
     } else {
@@ -302,6 +356,7 @@ void generator_init(struct generator *g, uint64_t seed, struct run *run,
     g->fills = chance(g, 35);
     g->shares = chance(g, 30);
     g->scopes = chance(g, 40);
+    g->roles = chance(g, 25);
 }
 
 void generator_fini(struct generator *g)

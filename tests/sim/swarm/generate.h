@@ -23,6 +23,7 @@ struct generator {
     bool holds;  /* the disk is slow at times */
     bool fills;  /* the disk fills up at times */
     bool scopes; /* sessions keep the scope, whose things end with them */
+    bool roles;  /* the last four clients may not do everything */
     bool shares; /* queues share semaphores; then no get waits, since it is not
                     said which queue is served first */
 };

@@ -107,6 +107,10 @@ void run_fini(struct run *run)
     model_fini(run->model);
     mem_free(run->model);
     mem_free(run->told);
+    for (size_t i = 0; i < run->grants_count; i++) {
+        grants_free(run->grants[i]);
+    }
+    mem_free(run->grants);
     out_fini(&run->lines);
     out_fini(&run->line);
 }
@@ -143,6 +147,9 @@ static void apply(struct world *world, const struct told *told,
         break;
     case ACT_CLOSE:
         world_disconnect(world, told->conn);
+        break;
+    case ACT_ALLOW:
+        world_allow(world, told->conn, told->peer.access);
         break;
     case ACT_TIME:
         world_advance(world, world_now_us(world) + told->us);
@@ -287,6 +294,34 @@ static bool write_again(struct run *run, int number)
     return false;
 }
 
+/* NULL: everything. */
+static const struct access *access_of(const struct client_state *client)
+{
+    return client->grants == NULL ? NULL : &client->grants->access;
+}
+
+/* What a client may do from now on, from words with blanks between them. */
+static void allow(struct run *run, struct client_state *client,
+                  struct slice words)
+{
+    (void)snprintf(client->allow, sizeof(client->allow), "%.*s", (int)words.len,
+                   words.at);
+    client->grants = NULL;
+    const char *at = client->allow;
+    if (*at == '\0') {
+        return;
+    }
+    client->grants = grants_new();
+    run->grants = mem_realloc(run->grants, (run->grants_count + 1) *
+                                               sizeof(struct grants *));
+    run->grants[run->grants_count++] = client->grants;
+    while (*at != '\0') {
+        struct slice word = {at, strcspn(at, " ")};
+        CHECK(grants_add(client->grants, word));
+        at += word.len + (at[word.len] != '\0');
+    }
+}
+
 static void send(struct run *run, const struct story *story,
                  const struct action *action)
 {
@@ -302,7 +337,8 @@ static void send(struct run *run, const struct story *story,
         told.connects = true;
         told.peer = (struct peer){.uid = client->uid,
                                   .gid = client->uid,
-                                  .pid = (uint32_t)(5001 + action->client)};
+                                  .pid = (uint32_t)(5001 + action->client),
+                                  .access = access_of(client)};
         /* Connections are counted: world_connect. */
         client->conn = ++run->model->conns;
         told.conn = client->conn;
@@ -350,6 +386,28 @@ static const char *const act_names[] = {
     [ACT_RESTART] = "restart",         [ACT_CHECK] = "check",
 };
 
+/* " allow=..." for each word. */
+static void print_allow(FILE *to, const char *at)
+{
+    while (*at != '\0') {
+        int len = (int)strcspn(at, " ");
+        (void)fprintf(to, " allow=%.*s", len, at);
+        at += len + (at[len] != '\0');
+    }
+}
+
+/* A client comes that is not as those of scenarios are unless it is said. */
+static void print_connect(FILE *to, const struct run *run, int i)
+{
+    const struct client_state *client = &run->clients[i];
+    if (client->conn == 0 &&
+        (client->uid != 1000 || client->allow[0] != '\0')) {
+        (void)fprintf(to, "c%d connect uid=%u", i + 1, client->uid);
+        print_allow(to, client->allow);
+        (void)fprintf(to, "\n");
+    }
+}
+
 /* The action as a line of a scenario. */
 static void print_action(const struct run *run, const struct story *story,
                          const struct action *action)
@@ -360,6 +418,7 @@ static void print_action(const struct run *run, const struct story *story,
         if (action->us > 0) {
             (void)fprintf(to, "+%" PRId64 "us\n", action->us);
         }
+        print_connect(to, run, action->client);
         (void)fprintf(to, "c%d ", action->client + 1);
         if (action->id == 0) {
             (void)fprintf(to, "~");
@@ -368,6 +427,12 @@ static void print_action(const struct run *run, const struct story *story,
         }
         (void)fprintf(to, "> %s %.*s\n", method_row(action->method)->name,
                       (int)params.len, params.at);
+    } else if (action->act == ACT_ALLOW) {
+        if (run->clients[action->client].conn != 0) {
+            (void)fprintf(to, "c%d allow", action->client + 1);
+            print_allow(to, run->clients[action->client].allow);
+            (void)fprintf(to, "\n");
+        }
     } else if (action->act == ACT_CLOSE) {
         (void)fprintf(to, "c%d close\n", action->client + 1);
     } else if (action->act == ACT_TIME) {
@@ -392,6 +457,7 @@ static bool makes_sense(const struct run *run, const struct action *action)
     case ACT_CHECK:
         return !world_busy(run->world);
     case ACT_SEND:
+    case ACT_ALLOW:
     case ACT_TIME:
     case ACT_STORE_HOLD:
     case ACT_STORE_RELEASE:
@@ -410,6 +476,9 @@ void run_action(struct run *run, const struct story *story,
     if (!makes_sense(run, action)) {
         return;
     }
+    if (action->act == ACT_ALLOW) {
+        allow(run, &run->clients[action->client], story_params(story, action));
+    }
     if (run->aloud != NULL) {
         print_action(run, story, action);
     }
@@ -422,6 +491,13 @@ void run_action(struct run *run, const struct story *story,
         told.conn = run->clients[action->client].conn;
         run->clients[action->client].conn = 0;
         tell(run, told);
+        break;
+    case ACT_ALLOW:
+        told.conn = run->clients[action->client].conn;
+        told.peer.access = access_of(&run->clients[action->client]);
+        if (told.conn != 0) {
+            tell(run, told);
+        }
         break;
     case ACT_CRASH:
     case ACT_RESTART:

@@ -9,6 +9,7 @@
 #ifndef SYNCD_TESTS_SIM_SWARM_RUN_H
 #define SYNCD_TESTS_SIM_SWARM_RUN_H
 
+#include "tests/sim/grants.h"
 #include "tests/sim/model/model.h"
 #include "tests/sim/swarm/story.h"
 
@@ -32,6 +33,8 @@ struct client_state {
     uint32_t uid;
     int opened; /* the action of its session.open with grace; 0: none */
     bool lost;  /* the daemon died since: the session may be resumed */
+    struct grants *grants; /* NULL: it may do everything */
+    char allow[200];       /* the same in words */
 };
 
 struct run {
@@ -42,6 +45,8 @@ struct run {
     bool held;
     bool full;
     FILE *aloud; /* prints the story as it goes on, as a scenario; or NULL */
+    struct grants **grants; /* owned, as what is in it: all there have been */
+    size_t grants_count;
     struct told *told; /* owned */
     size_t told_count;
     size_t told_cap;

@@ -16,7 +16,8 @@ enum { CLIENTS = 6 };
 enum act {
     ACT_SEND,
     ACT_CLOSE,
-    ACT_TIME, /* goes on by us */
+    ACT_ALLOW, /* a new configuration: what a client may do (grants.h) */
+    ACT_TIME,  /* goes on by us */
     ACT_STORE_HOLD,
     ACT_STORE_STEP,
     ACT_STORE_WRITE,
@@ -31,12 +32,12 @@ enum act {
 struct action {
     enum act act;
     int number; /* from 1 on, in the order of the whole story */
-    int client; /* SEND, CLOSE */
+    int client; /* SEND, CLOSE, ALLOW */
     int64_t id; /* SEND; 0: a notification */
     int again;  /* SEND: the same bytes as that action sent; 0: its own */
     int64_t us;
     enum method method;
-    size_t at; /* its parameters, in story.texts */
+    size_t at; /* its parameters, or the words, in story.texts */
     size_t len;
     bool dropped;
 };
