@@ -102,6 +102,7 @@ class LikeTheirs(case.Case):
         with ours.Pool(1) as pool:
             self.assertEqual(pool.map(abs, [-1, -2]), [1, 2])
         self.assertEqual(ours.current_process().name, "MainProcess")
+        self.assertIs(syncd.multiprocessing, ours)
         self.assertRaises(AttributeError, getattr, ours, "nonsense")
 
 

@@ -4,8 +4,7 @@
 
 and the same program coordinates processes: those that it forks or starts by
 multiprocessing, and, by a name given first, any others of this machine, in any
-language. A daemon, syncd, has to run. For `from multiprocessing import Lock,
-Queue` there is syncd.multiprocessing, which has the signatures of that.
+language. A daemon, syncd, has to run.
 
     lock = Lock("backup")               # whoever says "backup" means this one
     with lock:                          # free when the process ends, however
@@ -16,8 +15,9 @@ Queue` there is syncd.multiprocessing, which has the signatures of that.
 
 have the methods, exceptions and reprs of Python's. Without a name they are
 private: for this process and those that it forks or hands them to, and gone with
-the last of these. Queues lose nothing: an item is on disk when put() returns, and whoever
-got it has it until task_done(), or until its process dies; then another gets it.
+the last of these. Queues lose nothing: an item is on disk when put() returns, and
+whoever got it has it until task_done(), or until its process dies; then another
+gets it.
 
     jobs = Queue("mail", 100)           # put() waits while 100 are in it
     jobs.put({"to": "ada"}, priority=-1, delay=60, key="ada")
@@ -34,14 +34,15 @@ What threads cannot have:
     Batch                 jobs in stages
     worker                a function run on a queue's jobs, by threads or processes
     syncd.aio             the same for asyncio
+    syncd.multiprocessing what programs import that say `from multiprocessing`
 
 A restart of the daemon goes unnoticed: whoever waits goes on waiting, and what is
 held stays held, for as long as the client's grace (30 s). Later than that it is
 lost, and SessionLost or LockLost says so. ConnectError: no daemon is there, and
 what to do about it. At its first use a program does not wait for a daemon that
 was stopped or not started yet; in what is started beside it, as at boot, say
-syncd.configure(connect_timeout=60). All of syncd's own exceptions are Error. help(syncd.Queue),
-help(syncd.worker), ... tell the rest.
+syncd.configure(connect_timeout=60). All of syncd's own exceptions are Error.
+help(syncd.Queue), help(syncd.worker), ... tell the rest.
 """
 import importlib
 from typing import Any
@@ -67,9 +68,9 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """syncd.aio is loaded at its first use, and asyncio with it."""
-    if name == "aio":
-        return importlib.import_module(".aio", __name__)
+    """These are loaded at their first use, with asyncio and multiprocessing."""
+    if name in ("aio", "multiprocessing"):
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
