@@ -39,17 +39,16 @@ static int64_t now_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Whoever else wants the processor has it meanwhile. */
+/* Whoever else wants the processor has it meanwhile. If that takes long a
+ * thread that sleeps is woken sooner than it is its turn again: so what came
+ * too late does not count. */
 static bool comes_soon(struct pool *pool)
 {
     int64_t end_ns = now_ns() + LOOK_NS;
-    while (atomic_load(&pool->waiting) == 0) {
-        if (now_ns() >= end_ns) {
-            return false;
-        }
+    while (atomic_load(&pool->waiting) == 0 && now_ns() < end_ns) {
         sched_yield();
     }
-    return true;
+    return now_ns() < end_ns;
 }
 
 /* Under the lock, which it lets go meanwhile. */

@@ -9,7 +9,7 @@
  * A thread that has done a piece looks for the next one for a moment before it
  * sleeps: to wake it, and the processor that slept with it, takes longer, and
  * a producer that waits for its commit comes again within that time. When none
- * comes, so many pieces are done without that, twice as many each time.
+ * comes in time, so many pieces are done without that, twice as many each time.
  */
 #ifndef SYNCD_IO_POOL_H
 #define SYNCD_IO_POOL_H
