@@ -58,6 +58,7 @@ struct batch_object {
     TAILQ_ENTRY(batch_object) of_touched;
     struct waiter_list waiters; /* for any of its stages */
     size_t sweeps;              /* a cancel or a retry is under way */
+    size_t removed;             /* jobs, by a cancel that is under way */
     struct slice row_stages;    /* owned: texts of the row, as last written */
     struct slice row_done;
     struct saved saved;

@@ -242,10 +242,11 @@ bool queue_has_room(const struct queue *queue, size_t jobs, size_t bytes)
             queue_bytes(queue) + bytes <= (size_t)terms->max_bytes);
 }
 
-static bool is_cancelled(const struct job *job)
+/* Whose job it is if that batch is cancelled; else NULL. */
+static struct batch_object *cancelled_batch(const struct job *job)
 {
-    return job->extra != NULL && job->extra->stage != NULL &&
-           job->extra->stage->batch->cancelled;
+    const struct stage *stage = job->extra != NULL ? job->extra->stage : NULL;
+    return stage != NULL && stage->batch->cancelled ? stage->batch : NULL;
 }
 
 struct job *queue_next(struct engine *engine, struct queue *queue)
@@ -257,8 +258,10 @@ struct job *queue_next(struct engine *engine, struct queue *queue)
         return NULL;
     }
     struct job *job;
-    while ((job = limited_first_ready(queue)) != NULL && is_cancelled(job)) {
-        job_remove(engine, job);
+    struct batch_object *batch;
+    while ((job = limited_first_ready(queue)) != NULL &&
+           (batch = cancelled_batch(job)) != NULL) {
+        sweep_cancel_job(engine, batch, job);
     }
     return job;
 }

@@ -378,19 +378,27 @@ static struct job *next_of_batch(struct sweep *sweep)
                                        : next_to_mend(sweep);
 }
 
+void sweep_cancel_job(struct engine *engine, struct batch_object *batch,
+                      struct job *job)
+{
+    engine->counters.cancelled++;
+    batch->removed++;
+    job_remove(engine, job);
+}
+
 static void step_batch(struct engine *engine, struct sweep *sweep,
                        struct job *job)
 {
     if (sweep->kind == SWEEP_CANCEL) {
-        engine->counters.cancelled++;
-        job_remove(engine, job);
-    } else if (job->set->doomed || job_key_taken(engine, job)) {
+        sweep_cancel_job(engine, sweep->batch, job);
+        return;
+    }
+    if (job->set->doomed || job_key_taken(engine, job)) {
         /* It is purged, or its key is another's by now. */
         stage_skip_dead(job);
         return;
-    } else {
-        job_revive(engine, job);
     }
+    job_revive(engine, job);
     if (sweep->waiter != NULL) {
         sweep->waiter->u.sweep.jobs++;
     }
@@ -419,6 +427,10 @@ static void end(struct engine *engine, struct sweep *sweep)
     struct waiter *waiter = sweep->waiter;
     if (sweep->batch != NULL) {
         sweep->batch->sweeps--;
+    }
+    if (sweep->kind == SWEEP_CANCEL && waiter != NULL) {
+        waiter->u.sweep.jobs = sweep->batch->removed;
+        sweep->batch->removed = 0;
     }
     reply_swept(engine, &sweep->held);
     sweep_free(engine, sweep);

@@ -67,6 +67,10 @@ void sweep_release(struct engine *engine, struct stage *stage);
 void sweep_batch(struct engine *engine, struct batch_object *batch,
                  enum sweep_kind kind);
 
+/* A job of a batch that is cancelled goes, and counts for that. */
+void sweep_cancel_job(struct engine *engine, struct batch_object *batch,
+                      struct job *job);
+
 /* After a restart: a SWEEP_CANCEL that nobody waits for any more. */
 void sweep_batch_resume(struct engine *engine, struct batch_object *batch);
 
