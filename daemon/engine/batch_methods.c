@@ -123,11 +123,7 @@ static bool check_stage(struct engine *engine, struct slice batch,
 static bool check_stages(struct engine *engine, struct slice batch,
                          struct slices stages)
 {
-    if (stages.count > STAGES_MAX) {
-        refuse_param(engine, "stages", "a batch has at most %d stages",
-                     STAGES_MAX);
-        return false;
-    }
+    _Static_assert(NAME_LIST_MAX <= STAGES_MAX, "a request names no more");
     for (size_t i = 0; i < stages.count; i++) {
         if (!check_stage(engine, batch, stages.at[i])) {
             return false;

@@ -341,10 +341,6 @@ static bool check_terms(struct engine *engine, const struct request *request)
         refuse_param(engine, "lease", "`lease` must be more than 0");
         return false;
     }
-    if (request->max == 0) {
-        refuse_param(engine, "max", "`max` must be at least 1");
-        return false;
-    }
     if (request->take == 1 &&
         (request->detached == 1 || request->lease_us >= 0)) {
         refuse_param(engine, "take",

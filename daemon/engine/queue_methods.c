@@ -90,25 +90,6 @@ static void answer_queue(struct engine *engine, const struct queue *queue)
     answer_end(engine, sweep_seen(engine, queue->swept_by));
 }
 
-static bool check_declare(struct engine *engine, const struct request *request)
-{
-    const struct backoff_terms *backoff = &request->backoff;
-    if (request->lease_us == 0) {
-        refuse_param(engine, "lease", "`lease` must be more than 0");
-        return false;
-    }
-    if (backoff->factor != -1 && !(backoff->factor >= 1)) {
-        refuse_param(engine, "backoff.factor", "`factor` is at least 1");
-        return false;
-    }
-    if (backoff->jitter != -1 &&
-        !(backoff->jitter >= 0 && backoff->jitter <= 1)) {
-        refuse_param(engine, "backoff.jitter", "`jitter` is from 0 to 1");
-        return false;
-    }
-    return true;
-}
-
 static void set_count(int64_t *term, int64_t wanted)
 {
     if (wanted >= 0) {
@@ -182,7 +163,8 @@ void method_queue_declare(struct engine *engine, struct session *session,
 {
     (void)session;
     struct queue *queue = queue_find(engine, request->queue);
-    if (!check_declare(engine, request)) {
+    if (request->lease_us == 0) {
+        refuse_param(engine, "lease", "`lease` must be more than 0");
         return;
     }
     struct queue_terms terms = new_terms(
@@ -347,7 +329,7 @@ void method_queue_show(struct engine *engine, struct session *session,
 bool page_limit(struct engine *engine, const struct request *request,
                 size_t *limit)
 {
-    if (request->limit == 0 || request->limit > PAGE_MAX) {
+    if (request->limit > PAGE_MAX) {
         refuse_param(engine, "limit", "`limit` is from 1 to %d", PAGE_MAX);
         return false;
     }

@@ -177,8 +177,7 @@ void reply_again(struct engine *engine, const struct reply_to *to,
 static bool tells_nothing(enum error error)
 {
     return error == ERROR_invalid_params || error == ERROR_limit ||
-           error == ERROR_unavailable || error == ERROR_cancelled ||
-           error == ERROR_invalid_request;
+           error == ERROR_unavailable || error == ERROR_cancelled;
 }
 
 void reply_error(struct engine *engine, const struct reply_to *to,

@@ -4,6 +4,7 @@ the others are served."""
 
 import json
 import os
+import signal
 import socket
 import struct
 import threading
@@ -84,6 +85,22 @@ class Greedy(harness.TestCase):
         client.send_raw(line[taken % len(line):] if taken % len(line)
                         else line)
         self.assertEqual(client.read()["id"], "x")
+
+    def test_who_sent_much_is_served_in_shares(self):
+        """Both have sent when the daemon looks: one very much, and before the
+        other. That one need not wait until all of it is carried out."""
+        daemon = self.daemon()
+        much, little = self.client(daemon), self.client(daemon)
+        much.call("server.info")
+        little.call("queue.declare", queue="q", capacity=0)
+        line = harness.request(None, "queue.put", {"queue": "q", "body": 1})
+        os.kill(daemon.process.pid, signal.SIGSTOP)
+        try:
+            much.send_raw(line * 1500)
+            id = little.send("queue.show", queue="q")
+        finally:
+            os.kill(daemon.process.pid, signal.SIGCONT)
+        self.assertLess(little.wait(id)["counts"]["ready"], 1500)
 
     def test_a_flood_does_not_starve_others(self):
         daemon = self.daemon()
