@@ -83,6 +83,9 @@ static void begin_gathering(struct commit *commit, size_t expected)
 
 int64_t commit_deadline_us(const struct commit *commit)
 {
+    if (commit->stuck && commit->work == COMMIT_NONE) {
+        return commit->probed_at_us + PROBE_EVERY_US;
+    }
     if (!commit->gathering) {
         return DEADLINE_NEVER;
     }
@@ -119,7 +122,26 @@ static bool is_gathering(struct commit *commit)
 
 bool commit_is_idle(const struct commit *commit)
 {
-    return commit->work == COMMIT_NONE && !commit->gathering;
+    return commit->work == COMMIT_NONE && !commit->gathering && !commit->stuck;
+}
+
+/* There is no room for the batch: it is tried again, unless it is the end. */
+static void get_stuck(struct commit *commit)
+{
+    if (commit->server->stopping) {
+        server_fatal(commit->server, commit->why.text);
+    }
+    if (!commit->stuck) {
+        log_line(commit->server->setup.log, LOG_ERR,
+                 "the disk is full and what was kept for that is used up (%s): "
+                 "nothing is written, and nobody answered who waits for it, "
+                 "until there is room",
+                 commit->why.text);
+    }
+    commit->work = COMMIT_NONE;
+    commit->stuck = true;
+    commit->probed_at_us = commit->server->now_us;
+    set_full(commit, true);
 }
 
 void commit_take_answer(struct commit *commit)
@@ -134,11 +156,15 @@ void commit_take_answer(struct commit *commit)
     case STORE_DONE:
     case STORE_DONE_LOW:
         break;
+    case STORE_NO_ROOM:
+        get_stuck(commit);
+        return;
     case STORE_FAILED:
     case STORE_IN_DOUBT:
         server_fatal(commit->server, commit->why.text);
     }
     commit->work = COMMIT_NONE;
+    commit->stuck = false;
     commit->answered++;
     if (work == COMMIT_BATCH) {
         struct event event = {.type = EVENT_PERSISTED};
@@ -161,16 +187,28 @@ static void begin(struct commit *commit, enum commit_work work)
     commit->why.text[0] = '\0';
 }
 
+static void submit(struct commit *commit, const struct batch *batch)
+{
+    commit->batch = batch;
+    begin(commit, COMMIT_BATCH);
+    store_submit(commit->server->setup.store, batch, on_answer, commit);
+}
+
 void commit_next(struct commit *commit)
 {
     struct server *server = commit->server;
     if (commit->work != COMMIT_NONE || is_gathering(commit)) {
         return;
     }
+    if (commit->stuck) {
+        if (server->stopping || server->now_us >= commit_deadline_us(commit)) {
+            submit(commit, commit->batch);
+        }
+        return;
+    }
     const struct batch *batch = engine_cut(server->setup.engine);
     if (batch != NULL) {
-        begin(commit, COMMIT_BATCH);
-        store_submit(server->setup.store, batch, on_answer, commit);
+        submit(commit, batch);
     } else if (commit->full && commit->probe_wanted &&
                server->now_us - commit->probed_at_us >= PROBE_EVERY_US) {
         commit->probe_wanted = false;

@@ -17,7 +17,8 @@
  *
  * When the disk is full the engine is told, and refuses what would add to it.
  * Whether there is room again is asked when somebody asks for anything, at most
- * once a second.
+ * once a second. A batch for which there is no room at all is tried again as
+ * often; meanwhile nobody is answered who waits for the disk.
  */
 #ifndef SYNCD_IO_COMMIT_H
 #define SYNCD_IO_COMMIT_H
@@ -50,9 +51,11 @@ struct commit {
     unsigned skip;           /* batches that are cut without that: still, */
     unsigned skips;          /* and when they stayed away last */
 
-    bool full;         /* the disk; the engine knows */
-    bool probe_wanted; /* somebody asked for something */
-    int64_t probed_at_us;
+    bool full;                 /* the disk; the engine knows */
+    bool stuck;                /* there was no room for the batch: */
+    const struct batch *batch; /* the engine's */
+    bool probe_wanted;         /* somebody asked for something */
+    int64_t probed_at_us;      /* so the batch that was stuck */
 
     pthread_mutex_t lock; /* of the answer, which another thread writes */
     bool has_answer;

@@ -5,8 +5,8 @@
  * executor runs the work. Three things may go wrong:
  *
  * - The disk is full. The reserve is given up and the batch tried once more:
- *   STORE_DONE_LOW, until a probe could set the reserve aside again. A second
- *   failure is final.
+ *   STORE_DONE_LOW, until a probe could set the reserve aside again. If there
+ * is no reserve, or too little: STORE_NO_ROOM, and the batch may come again.
  * - Something fails before the commit: STORE_FAILED; nothing was written.
  * - The commit fails, which includes every failed fsync: STORE_IN_DOUBT. It is
  *   never tried again, for a second fsync may succeed without having written.
@@ -127,6 +127,7 @@ static enum store_status committed(struct sqlite_store *s,
     case DATABASE_DONE:
         break;
     case DATABASE_FULL:
+        return STORE_NO_ROOM;
     case DATABASE_FAILED:
         return fail(s, STORE_FAILED);
     case DATABASE_IN_DOUBT:
@@ -183,9 +184,11 @@ static enum store_status write_batch(struct sqlite_store *s)
     count_batch(s, looks_like(s->batch));
     enum database_result result =
         database_commit(s->database, s->batch, &s->why);
-    if (result == DATABASE_FULL && reserve_give_up(&s->reserve)) {
+    if (result == DATABASE_FULL) {
         s->state = SQLITE_STORE_LOW;
-        result = database_commit(s->database, s->batch, &s->why);
+        if (reserve_give_up(&s->reserve)) {
+            result = database_commit(s->database, s->batch, &s->why);
+        }
     }
     return committed(s, result);
 }
@@ -219,7 +222,7 @@ static void work(void *arg)
         s->batch != NULL ? write_batch(s) : look_for_room(s);
     store_done *done = s->done;
     void *done_arg = s->done_arg;
-    bool failed = s->state == SQLITE_STORE_FAILED;
+    bool failed = s->state == SQLITE_STORE_FAILED || status == STORE_NO_ROOM;
     struct store_error why = failed ? s->why : (struct store_error){""};
     atomic_store(&s->busy, false);
     done(done_arg, status, why.text);

@@ -20,6 +20,9 @@ enum store_status {
     STORE_DONE,     /* it is durable */
     STORE_DONE_LOW, /* it is durable, but the disk is full: the reserve was
                        given up for it; free something, put nothing */
+    STORE_NO_ROOM,  /* nothing of it is durable, since the disk is full and the
+                       reserve used up: submit it once more, when there may be
+                       room; no other before it */
     STORE_FAILED,   /* nothing of it is durable, nor will be: stop */
     STORE_IN_DOUBT  /* unknown whether it is durable: stop; a restart tells */
 };

@@ -175,6 +175,57 @@ class Full(harness.TestCase):
         self.assertEqual(drain(client), stored[-1:])
         self.assertTrue(client.call("event.show", event="e")["set"])
 
+    def test_not_even_a_reserve(self):
+        """Nobody is answered who waits for the disk, and nothing is lost:
+        what was asked is carried out when there is room."""
+        daemon = self.daemon()
+        client = self.client(daemon)
+        first = client.call("queue.put", queue="q", body="x" * 100000)["id"]
+        daemon.stop()
+        os.unlink(os.path.join(daemon.data, "syncd.reserve"))
+        filler = self.fill_up()
+        daemon.start()
+        client, other = self.client(daemon), self.client(daemon)
+        put = client.send("queue.put", queue="q", body="y" * 100000)
+        daemon.wait_log("nothing is written")
+        self.assertRpcError("unavailable", other.call, "queue.put", queue="q",
+                            body=1)
+        self.assertFalse(client.has_input())
+        os.unlink(filler)
+        second = client.wait(put)["id"]
+        self.wait_until(lambda: not client.call("server.stats")["gauges"]
+                        ["disk_full"], "room")
+        daemon.restart()
+        self.assertEqual(drain(self.client(daemon)), [first, second])
+
+    def test_the_end_on_a_full_disk(self):
+        daemon = self.daemon()
+        daemon.stop()
+        os.unlink(os.path.join(daemon.data, "syncd.reserve"))
+        filler = self.fill_up()
+        daemon.start()
+        client = self.client(daemon)
+        client.send("queue.put", queue="q", body="y" * 100000)
+        daemon.wait_log("nothing is written")
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait_exit(), 74)
+        os.unlink(filler)
+        self.assertEqual(drain(self.client(daemon.start())), [])
+
+    def fill_up(self):
+        """All the room there is."""
+        path = os.path.join(self.directory, "filler")
+        with open(path, "wb") as file:
+            size = 0
+            for step in (1 << 20, 1 << 12):
+                try:
+                    while True:
+                        os.posix_fallocate(file.fileno(), size, step)
+                        size += step
+                except OSError:
+                    pass
+        return path
+
     def flood(self, client, count):
         """How often each method had which outcome."""
         params = {"lock.acquire": {"lock": "{}"},

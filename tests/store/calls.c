@@ -192,8 +192,8 @@ static void test_reserve_of_no_use(void **state)
         assert_int_equal(submit_wait(store, &batch).status,
                          i == 0 ? STORE_DONE_LOW : STORE_DONE);
         ram_disk_fail(disk, RAM_FULL, 1, true);
-        assert_int_equal(submit(store, 2, 1), STORE_FAILED);
-        assert_int_equal(probe_wait(store).status, STORE_FAILED);
+        assert_int_equal(submit(store, 2, 1), STORE_NO_ROOM);
+        assert_int_equal(submit(store, 2, 1), STORE_NO_ROOM);
         assert_true(calls_mend());
         ram_disk_fail(disk, RAM_NONE, 0, false);
         store_close(store);

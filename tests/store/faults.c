@@ -42,6 +42,7 @@ struct faulty_run {
     struct model doubt; /* with the one in doubt, too */
     bool in_doubt;
     bool low;
+    bool no_room;
     unsigned n; /* the call that fails */
 };
 
@@ -78,6 +79,9 @@ static bool note(struct faulty_run *run, const struct batch *batch,
     case STORE_DONE:
         model_apply(&run->done, batch);
         return true;
+    case STORE_NO_ROOM:
+        run->no_room = true;
+        return false;
     case STORE_FAILED:
         return false;
     case STORE_IN_DOUBT:
@@ -104,7 +108,9 @@ static void run_script(struct faulty_run *run, const struct script *script)
     for (int i = 1; i <= script->batches && going; i++) {
         struct batch *batch = next_batch(script, &random, (uint64_t)i, body);
         going = note(run, batch, submit_wait(store, batch).status);
-        if (!going) { /* from then on nothing is written */
+        if (run->no_room) {
+            assert_int_equal(submit_wait(store, batch).status, STORE_NO_ROOM);
+        } else if (!going) { /* from then on nothing is written */
             assert_int_equal(submit_wait(store, batch).status, STORE_FAILED);
         }
         model_batch_free(batch);
@@ -178,7 +184,7 @@ static void fail_each(const struct script *script, enum ram_fault fault,
     run.copy = ram_disk_new("copy");
     run.cut = ram_disk_new("cut");
     for (; failed; run.n += script->stride) {
-        run.in_doubt = run.low = false;
+        run.in_doubt = run.low = run.no_room = false;
         model_init(&run.done);
         model_init(&run.doubt);
         ram_disk_clear(run.disk);
@@ -303,9 +309,12 @@ static void use_reserve(enum ram_fault fault)
     ram_disk_fail(disk, fault, 1, true);
     batch.number++;
     struct answer answer = submit_wait(store, &batch);
-    assert_int_equal(answer.status, STORE_FAILED);
+    assert_int_equal(answer.status, STORE_NO_ROOM);
     assert_non_null(strstr(answer.why, "no room on the disk"));
+    assert_int_equal(submit_wait(store, &batch).status, STORE_NO_ROOM);
     ram_disk_fail(disk, RAM_NONE, 0, false);
+    assert_int_equal(submit_wait(store, &batch).status, STORE_DONE_LOW);
+    assert_int_equal(probe_wait(store).status, STORE_DONE);
     store_close(store);
     ram_disk_free(disk);
     test_dir_remove(&dir);

@@ -133,8 +133,9 @@ static struct answer wait_for(struct store *store, const struct batch *batch)
     assert_int_equal(w.answers, 1);
     struct answer answer = w.answer;
     (void)pthread_mutex_unlock(&w.mutex);
-    bool failed =
-        answer.status == STORE_FAILED || answer.status == STORE_IN_DOUBT;
+    bool failed = answer.status == STORE_FAILED ||
+                  answer.status == STORE_IN_DOUBT ||
+                  answer.status == STORE_NO_ROOM;
     assert_int_equal(answer.why[0] != '\0', failed);
     return answer;
 }

@@ -95,6 +95,7 @@ static void note(struct truth *truth, enum store_status status,
         model_copy(&truth->doubt, &truth->done);
         model_apply(&truth->doubt, batch);
         break;
+    case STORE_NO_ROOM:
     case STORE_FAILED:
         break;
     }
