@@ -7,6 +7,7 @@
 #include "proto/memory.h"
 #include "proto/scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,5 +157,27 @@ int ask_once(const struct invocation *invocation, double grace,
     }
     status = ask(invocation, s, method, take_params, result);
     syncd_close(s);
+    return status;
+}
+
+struct out ask_begin(const struct invocation *invocation, const char *member)
+{
+    struct out params = {0};
+    write_begin_object(&params);
+    write_key(&params, slice_of(member));
+    write_string(&params, slice_of(invocation->words[0]));
+    return params;
+}
+
+int ask_change(const struct invocation *invocation, double grace,
+               const char *method, struct out *take_params)
+{
+    char *result = NULL;
+    write_end_object(take_params);
+    int status = ask_once(invocation, grace, method, take_params, &result);
+    if (status == STATUS_DONE && invocation->json) {
+        puts(result);
+    }
+    free(result);
     return status;
 }

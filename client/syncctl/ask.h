@@ -41,6 +41,14 @@ int ask(const struct invocation *invocation, struct syncd *s,
 int ask_once(const struct invocation *invocation, double grace,
              const char *method, struct out *take_params, char **result);
 
+/* Begins parameters: {"queue": the first word, and what the caller adds. */
+struct out ask_begin(const struct invocation *invocation, const char *member);
+
+/* One change in a session of its own, by parameters that ask_begin began: in
+ * silence, but for --json. */
+int ask_change(const struct invocation *invocation, double grace,
+               const char *method, struct out *take_params);
+
 /* As syncd_call, with parameters in a buffer that is given up. */
 int ask_call(struct syncd *s, const char *method, struct out *take_params,
              char **result);

@@ -235,17 +235,8 @@ const struct command command_barrier_wait = {
 /* reset, abort: answered by nothing. */
 static int change(const struct invocation *invocation, const char *method)
 {
-    char *result = NULL;
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, string, "barrier", slice_of(invocation->words[0]));
-    write_end_object(&params);
-    int status = ask_once(invocation, ASK_NO_GRACE, method, &params, &result);
-    if (status == STATUS_DONE && invocation->json) {
-        puts(result);
-    }
-    free(result);
-    return status;
+    struct out params = ask_begin(invocation, "barrier");
+    return ask_change(invocation, ASK_NO_GRACE, method, &params);
 }
 
 static int reset_run(struct invocation *invocation)
@@ -341,23 +332,14 @@ const struct command command_barrier_list = {
 
 static void show_pairs(struct table *table, struct slice barrier)
 {
-    struct arena arena;
-    arena_init(&arena);
-    table_line(table);
-    table_cell(table, "barrier");
-    table_cell_slice(table, fields_text(barrier, "barrier", &arena));
+    people_pair_name(table, "barrier", barrier);
     table_line(table);
     table_cell(table, "state");
     state_cell(table, barrier);
-    TABLE_PAIR(table, "parties", "%lld",
-               (long long)fields_integer(barrier, "parties"));
-    TABLE_PAIR(table, "there", "%lld",
-               (long long)fields_integer(barrier, "waiters"));
-    TABLE_PAIR(table, "missing", "%lld",
-               (long long)fields_integer(barrier, "missing"));
-    TABLE_PAIR(table, "generation", "%lld",
-               (long long)fields_integer(barrier, "generation"));
-    arena_fini(&arena);
+    people_pair_count(table, "parties", barrier, "parties");
+    people_pair_count(table, "there", barrier, "waiters");
+    people_pair_count(table, "missing", barrier, "missing");
+    people_pair_count(table, "generation", barrier, "generation");
 }
 
 static int show_run(struct invocation *invocation)

@@ -8,14 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct out batch_begin_params(const struct invocation *invocation)
-{
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, string, "batch", slice_of(invocation->words[0]));
-    return params;
-}
-
 enum { CREATE_STAGES, CREATE_ON_FAILURE, CREATE_OPTIONS };
 static const struct option_row create_options[CREATE_OPTIONS] = {
     [CREATE_STAGES] = {"stages", 0, OPTION_TEXT, "STAGE,...",
@@ -127,7 +119,7 @@ const struct command command_batch_create = {
 
 static int seal_run(struct invocation *invocation)
 {
-    struct out params = batch_begin_params(invocation);
+    struct out params = ask_begin(invocation, "batch");
     write_end_object(&params);
     return ask_and_print(invocation, "batch.seal", &params, NULL);
 }
@@ -148,7 +140,7 @@ static int counted(const struct invocation *invocation, const char *method,
                    const char *what)
 {
     char *result = NULL;
-    struct out params = batch_begin_params(invocation);
+    struct out params = ask_begin(invocation, "batch");
     write_end_object(&params);
     int status = ask_once(invocation, ASK_GRACE, method, &params, &result);
     if (status == STATUS_DONE && invocation->json) {
@@ -191,7 +183,7 @@ const struct command command_batch_cancel = {
 
 static int delete_run(struct invocation *invocation)
 {
-    struct out params = batch_begin_params(invocation);
+    struct out params = ask_begin(invocation, "batch");
     write_end_object(&params);
     return ask_and_print(invocation, "batch.delete", &params, NULL);
 }

@@ -193,7 +193,7 @@ static int tell(const struct invocation *invocation, struct slice reply)
 static struct out wait_params(const struct invocation *invocation)
 {
     const struct option_value *options = invocation->options;
-    struct out params = batch_begin_params(invocation);
+    struct out params = ask_begin(invocation, "batch");
     if (options[WAIT_STAGE].text != NULL) {
         WRITE(&params, string, "stage", slice_of(options[WAIT_STAGE].text));
     }

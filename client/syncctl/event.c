@@ -8,26 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct out begin_params(const struct invocation *invocation)
-{
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, string, "event", slice_of(invocation->words[0]));
-    return params;
-}
-
 /* set, clear: answered by nothing. */
 static int change(const struct invocation *invocation, const char *method)
 {
-    char *result = NULL;
-    struct out params = begin_params(invocation);
-    write_end_object(&params);
-    int status = ask_once(invocation, ASK_NO_GRACE, method, &params, &result);
-    if (status == STATUS_DONE && invocation->json) {
-        puts(result);
-    }
-    free(result);
-    return status;
+    struct out params = ask_begin(invocation, "event");
+    return ask_change(invocation, ASK_NO_GRACE, method, &params);
 }
 
 static int set_run(struct invocation *invocation)
@@ -109,7 +94,7 @@ static int wait_run(struct invocation *invocation)
     if (status != STATUS_DONE) {
         return status;
     }
-    struct out params = begin_params(invocation);
+    struct out params = ask_begin(invocation, "event");
     if (timeout->text != NULL) {
         WRITE(&params, number, "timeout", timeout->number);
     }
@@ -195,17 +180,10 @@ const struct command command_event_list = {
 
 static void show_pairs(struct table *table, struct slice event)
 {
-    struct arena arena;
-    arena_init(&arena);
-    table_line(table);
-    table_cell(table, "event");
-    table_cell_slice(table, fields_text(event, "event", &arena));
+    people_pair_name(table, "event", event);
     TABLE_PAIR(table, "state", "%s", state_of(event));
-    TABLE_PAIR(table, "jobs held", "%lld",
-               (long long)fields_integer(event, "jobs"));
-    TABLE_PAIR(table, "waiting", "%lld",
-               (long long)fields_integer(event, "waiters"));
-    arena_fini(&arena);
+    people_pair_count(table, "jobs held", event, "jobs");
+    people_pair_count(table, "waiting", event, "waiters");
 }
 
 static int show_run(struct invocation *invocation)

@@ -165,20 +165,16 @@ static void show_pairs(struct table *table, struct slice lock)
 {
     struct arena arena;
     arena_init(&arena);
-    table_line(table);
-    table_cell(table, "lock");
-    table_cell_slice(table, fields_text(lock, "lock", &arena));
+    people_pair_name(table, "lock", lock);
     bool held = fields_flag(lock, "held");
     TABLE_PAIR(table, "state", "%s", held ? "held" : "free");
     if (held) {
         table_line(table);
         table_cell(table, "owner");
         table_cell_slice(table, fields_text(lock, "owner", &arena));
-        TABLE_PAIR(table, "levels", "%lld",
-                   (long long)fields_integer(lock, "count"));
+        people_pair_count(table, "levels", lock, "count");
     }
-    TABLE_PAIR(table, "waiting", "%lld",
-               (long long)fields_integer(lock, "waiters"));
+    people_pair_count(table, "waiting", lock, "waiters");
     arena_fini(&arena);
 }
 

@@ -258,6 +258,23 @@ static void show_people(struct slice object)
     }
 }
 
+void people_pair_name(struct table *pairs, const char *noun,
+                      struct slice object)
+{
+    struct arena arena;
+    arena_init(&arena);
+    table_line(pairs);
+    table_cell(pairs, "%s", noun);
+    table_cell_slice(pairs, fields_text(object, noun, &arena));
+    arena_fini(&arena);
+}
+
+void people_pair_count(struct table *pairs, const char *text,
+                       struct slice object, const char *member)
+{
+    TABLE_PAIR(pairs, text, "%lld", (long long)fields_integer(object, member));
+}
+
 int people_show(const struct invocation *invocation, const char *member,
                 const char *method,
                 void (*add)(struct table *pairs, struct slice object))
@@ -271,10 +288,7 @@ int people_show_with(const struct invocation *invocation, const char *member,
                      void (*print_more)(struct slice object))
 {
     char *result = NULL;
-    struct out params = {0};
-    write_begin_object(&params);
-    write_key(&params, slice_of(member));
-    write_string(&params, slice_of(invocation->words[0]));
+    struct out params = ask_begin(invocation, member);
     write_end_object(&params);
     int status = ask_once(invocation, ASK_NO_GRACE, method, &params, &result);
     if (status != STATUS_DONE) {

@@ -41,6 +41,14 @@ struct people_kind {
 int people_list_below(const struct invocation *invocation,
                       const struct people_kind *kind, struct table *take_table);
 
+/* The first pair: a noun, which is also the member that has its name. */
+void people_pair_name(struct table *pairs, const char *noun,
+                      struct slice object);
+
+/* A pair: a text, and the member that is counted. */
+void people_pair_count(struct table *pairs, const char *text,
+                       struct slice object, const char *member);
+
 /* Asks `method` for the one that the first word names, as `member`, and prints
  * the pairs that `add` makes of it, and its people; or its JSON. */
 int people_show(const struct invocation *invocation, const char *member,

@@ -10,15 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* {"queue": the first word, and what the caller adds */
-static struct out begin_params(const struct invocation *invocation)
-{
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, string, "queue", slice_of(invocation->words[0]));
-    return params;
-}
-
 /* One call about the queue that is the first word. */
 static int ask_queue(const struct invocation *invocation, const char *method,
                      struct out *params, char **result)
@@ -199,7 +190,7 @@ static void show(struct slice queue)
 static int show_run(struct invocation *invocation)
 {
     char *result = NULL;
-    struct out params = begin_params(invocation);
+    struct out params = ask_begin(invocation, "queue");
     int status = ask_queue(invocation, "queue.show", &params, &result);
     if (status == STATUS_DONE && invocation->json) {
         puts(result);
@@ -221,14 +212,8 @@ const struct command command_queue_show = {
 /* pause, resume, close, open: a method without parameters of its own. */
 static int change_run(const struct invocation *invocation, const char *method)
 {
-    char *result = NULL;
-    struct out params = begin_params(invocation);
-    int status = ask_queue(invocation, method, &params, &result);
-    if (status == STATUS_DONE && invocation->json) {
-        puts(result);
-    }
-    free(result);
-    return status;
+    struct out params = ask_begin(invocation, "queue");
+    return ask_change(invocation, ASK_NO_GRACE, method, &params);
 }
 
 static int pause_run(struct invocation *invocation)
@@ -312,7 +297,7 @@ static bool is_state(const char *word)
 
 static int purge_run(struct invocation *invocation)
 {
-    struct out params = begin_params(invocation);
+    struct out params = ask_begin(invocation, "queue");
     write_key(&params, SLICE("states"));
     write_begin_array(&params);
     for (size_t i = 1; i < invocation->words_count; i++) {
@@ -351,7 +336,7 @@ static const struct option_row delete_options[DELETE_OPTIONS] = {
 
 static int delete_run(struct invocation *invocation)
 {
-    struct out params = begin_params(invocation);
+    struct out params = ask_begin(invocation, "queue");
     if (invocation->options[DELETE_FORCE].text != NULL) {
         WRITE(&params, flag, "force", true);
     }

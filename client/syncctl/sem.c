@@ -199,22 +199,13 @@ const struct command command_sem_list = {
 
 static void show_pairs(struct table *table, struct slice semaphore)
 {
-    struct arena arena;
-    arena_init(&arena);
-    table_line(table);
-    table_cell(table, "semaphore");
-    table_cell_slice(table, fields_text(semaphore, "semaphore", &arena));
-    TABLE_PAIR(table, "value", "%lld",
-               (long long)fields_integer(semaphore, "value"));
-    TABLE_PAIR(table, "free", "%lld",
-               (long long)fields_integer(semaphore, "free"));
+    people_pair_name(table, "semaphore", semaphore);
+    people_pair_count(table, "value", semaphore, "value");
+    people_pair_count(table, "free", semaphore, "free");
     TABLE_PAIR(table, "bounded", "%s",
                fields_flag(semaphore, "bounded") ? "yes" : "no");
-    TABLE_PAIR(table, "running jobs", "%lld",
-               (long long)fields_integer(semaphore, "jobs"));
-    TABLE_PAIR(table, "waiting", "%lld",
-               (long long)fields_integer(semaphore, "waiters"));
-    arena_fini(&arena);
+    people_pair_count(table, "running jobs", semaphore, "jobs");
+    people_pair_count(table, "waiting", semaphore, "waiters");
 }
 
 static int show_run(struct invocation *invocation)
@@ -229,28 +220,6 @@ const struct command command_sem_show = {
     .words = "SEMAPHORE",
     .run = show_run,
 };
-
-static struct out begin_params(const struct invocation *invocation)
-{
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, string, "semaphore", slice_of(invocation->words[0]));
-    return params;
-}
-
-/* One durable change, in silence. */
-static int change(const struct invocation *invocation, const char *method,
-                  struct out *params)
-{
-    char *result = NULL;
-    write_end_object(params);
-    int status = ask_once(invocation, ASK_GRACE, method, params, &result);
-    if (status == STATUS_DONE && invocation->json) {
-        printf("%s\n", result);
-    }
-    free(result);
-    return status;
-}
 
 enum { SET_VALUE, SET_UNBOUNDED, SET_OPTIONS };
 static const struct option_row set_options[SET_OPTIONS] = {
@@ -268,12 +237,12 @@ static int set_run(struct invocation *invocation)
         return say_usage(invocation->command, "--value N is missing: how many "
                                               "permits there are in all");
     }
-    struct out params = begin_params(invocation);
+    struct out params = ask_begin(invocation, "semaphore");
     WRITE(&params, integer, "value", options[SET_VALUE].count);
     if (options[SET_UNBOUNDED].text != NULL) {
         WRITE(&params, flag, "bounded", false);
     }
-    return change(invocation, "semaphore.declare", &params);
+    return ask_change(invocation, ASK_GRACE, "semaphore.declare", &params);
 }
 
 const struct command command_sem_set = {
@@ -297,11 +266,11 @@ static const struct option_row delete_options[DELETE_OPTIONS] = {
 
 static int delete_run(struct invocation *invocation)
 {
-    struct out params = begin_params(invocation);
+    struct out params = ask_begin(invocation, "semaphore");
     if (invocation->options[DELETE_FORCE].text != NULL) {
         WRITE(&params, flag, "force", true);
     }
-    return change(invocation, "semaphore.delete", &params);
+    return ask_change(invocation, ASK_GRACE, "semaphore.delete", &params);
 }
 
 const struct command command_sem_delete = {
