@@ -61,6 +61,22 @@ void change_gone(struct engine *engine, enum row_kind kind, uint64_t id,
     *saved = (struct saved){0};
 }
 
+void change_stays(struct engine *engine, enum row_kind kind, uint64_t id,
+                  struct saved *saved)
+{
+    struct changes *changes = &engine->changes;
+    for (size_t i = 0; i < changes->open_count; i++) {
+        struct change *change = &changes->open[i];
+        if (change->object == NULL && change->kind == kind &&
+            change->id == id) {
+            change->id = 0;
+            changes->open_live--;
+            saved->on_disk = true;
+            return;
+        }
+    }
+}
+
 void change_free(struct engine *engine, void *take_memory)
 {
     struct changes *changes = &engine->changes;

@@ -67,6 +67,11 @@ void change_mark(struct engine *engine, enum row_kind kind, void *object,
 void change_gone(struct engine *engine, enum row_kind kind, uint64_t id,
                  struct saved *saved);
 
+/* It comes again under the same id: if that it is gone stands in the open batch
+ * it is not, since no row may be in a batch twice. */
+void change_stays(struct engine *engine, enum row_kind kind, uint64_t id,
+                  struct saved *saved);
+
 /* spares_give, but not before the batch that is out was answered. */
 void change_free(struct engine *engine, void *take_memory);
 

@@ -185,6 +185,9 @@ void method_queue_declare(struct engine *engine, struct session *session,
     if (queue->terms.durable && !terms.durable) {
         change_gone(engine, ROW_queue, queue->id, &queue->saved);
         queue->forgets_in = change_batch_seen(engine);
+    } else if (!queue->terms.durable && terms.durable &&
+               queue->forgets_in > engine->changes.done) {
+        change_stays(engine, ROW_queue, queue->id, &queue->saved);
     }
     queue->terms = terms;
     queue_set_order(queue, terms.lifo);
