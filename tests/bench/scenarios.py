@@ -12,11 +12,13 @@ import subprocess
 import sys
 import json
 
+import commands
 from servers import (Beanstalkd, BeanstalkdDisk, RedisAlways, RedisLists,
                      RedisStreams, SyncdDisk, SyncdMemory)
 
 RATE = ("rate", "a second", "more")
 CPU = ("cpu_us", "us of server CPU each", "less")
+CLIENT = ("client_us", "us of client CPU each", "less")
 MEDIAN = ("median_us", "us, median", "less")
 BYTES = ("bytes", "bytes", "less")
 SECONDS = ("seconds", "s", "less")
@@ -220,6 +222,16 @@ def scenarios():
                ["%d waiters" % n for n in (1, 100, 10000)],
                [case(SyncdMemory, "line", 30000, waiters=n)
                 for n in (1, 100, 10000)]),
+        Scenario("lines", "a file of 500,000 lines, each a job",
+                 (RATE, CLIENT, CPU),
+                 [commands.lines_put(SyncdDisk),
+                  commands.lines_put(SyncdMemory),
+                  commands.lines_piped(RedisLists),
+                  commands.lines_piped(RedisAlways)]),
+        Scenario("work", "a command for each job: true", (RATE, CLIENT, CPU),
+                 [commands.worked(SyncdDisk, 1), commands.xargs(SyncdMemory, 1),
+                  commands.worked(SyncdDisk, 4), commands.xargs(SyncdMemory, 4),
+                  commands.worked(SyncdMemory, 4)]),
         Scenario("order", "order of arrival kept, one consumer", (RATE,),
                  [case(SyncdDisk, "flow", 100000, producers=2, consumers=1,
                        message=50, depth=4, order=1)]),
