@@ -1,5 +1,6 @@
 """Jobs, workers and batches of the module syncd."""
 import os
+import pickle
 import signal
 import threading
 
@@ -54,11 +55,25 @@ class JobTests(case.Case):
             bad.result()
         self.assertEqual(caught.exception.error["type"], "ZeroDivisionError")
         self.assertIn("1 / 0", caught.exception.error["traceback"])
+        self.assertEqual(str(caught.exception), f"job {bad.id} is dead: "
+                         "ZeroDivisionError: division by zero")
+        self.assertIn("1 / 0", str(caught.exception.__cause__))
         bad.retry()
         self.assertEqual(bad.show()["state"], "ready")
         self.assertEqual(bad.cancel(), "ready")
         with self.assertRaises(syncd.NotFound):
             bad.show()
+
+    def test_a_job_goes_to_another_process_a_lease_does_not(self):
+        queue = syncd.Queue("q")
+        job = pickle.loads(pickle.dumps(queue.put(20, keep_done=60)))
+        with queue.get_job() as running:
+            with self.assertRaisesRegex(TypeError, "its item can"):
+                pickle.dumps(running)
+            running.done(21)
+        self.assertEqual((job.queue, job.result(60)), ("q", 21))
+        with self.assertRaises(TypeError):
+            pickle.dumps(syncd.Queue("q", client=self.other()).put(1))
 
     def test_a_cancelled_job(self):
         queue = syncd.Queue("q")

@@ -1,13 +1,21 @@
 """What the module syncd has that threads do not: clients, tokens, jobs, workers,
 batches."""
 import inspect
+import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import unittest
 
 import case
 import syncd
+from syncd import errors
+
+
+def missing_job(number):
+    """Raises NotFound, in a Pool's process."""
+    syncd.Job(syncd.client(), number, "q").show()
 
 
 class ClientTests(case.Case):
@@ -33,6 +41,23 @@ class ClientTests(case.Case):
         with self.assertRaisesRegex(ValueError, "at most"):
             syncd.Queue("q").put("x" * (5 << 20))
         self.assertEqual(self.syncd.info()["name"], "syncd")
+
+    def test_errors_come_back_from_a_pool(self):
+        """An exception that cannot be loaded ends a Pool's thread, not its
+        map(): that waits for ever."""
+        replies = [errors.error_of({"code": -1, "message": "text", "data": {
+            "name": name, "holds": 2}}) for name in errors._BY_NAME]
+        for error in [*replies, syncd.JobFailed(7, {"type": "E"}),
+                      syncd.JobCancelled(8), syncd.ConnectError("text"),
+                      syncd.LockLost("text"), syncd.Fail("text", dead=True)]:
+            again = pickle.loads(pickle.dumps(error))
+            self.assertIs(type(again), type(error))
+            self.assertEqual((str(again), vars(again)),
+                             (str(error), vars(error)))
+        with multiprocessing.Pool(1) as pool:
+            with self.assertRaises(syncd.NotFound) as caught:
+                pool.apply(missing_job, (99,))
+        self.assertEqual(caught.exception.name, "not_found")
 
     def test_no_daemon_is_told_with_what_to_do(self):
         with self.assertRaisesRegex(syncd.ConnectError,

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import queue as _queue
 import threading as _threading
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Optional, Tuple, Type
 
 Empty = _queue.Empty
 Full = _queue.Full
@@ -39,6 +39,17 @@ ShutDown: Type[Exception] = getattr(_queue, "ShutDown", _OwnShutDown)
 
 class Error(Exception):
     """Everything that is syncd's own is one of these."""
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # Python would call the class with `args`, which is the text alone; a
+        # Pool whose worker raised such a thing would wait for ever.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: Type[Error], args: Tuple[Any, ...]) -> Error:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class ConnectError(Error, ConnectionError):
@@ -63,14 +74,31 @@ class ClosedError(Error, RuntimeError):
     """The client was closed."""
 
 
+class _RemoteTraceback(Exception):
+    """Where it happened, as the cause of what is raised here for it."""
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.args[0]}"""'
+
+
+def text_of(error: Any) -> str:
+    """What a job failed with, in a line if it was an exception of Python."""
+    if not (isinstance(error, dict) and "type" in error
+            and "message" in error):
+        return str(error)
+    return f"{error['type']}: {error['message']}".removesuffix(": ")
+
+
 class JobFailed(Error):
     """The job is dead: `error` is what it failed with the last time, `job` its
-    id."""
+    id. An exception of Python is a dict: type, message, traceback."""
 
     def __init__(self, job: int, error: Any) -> None:
-        super().__init__(f"job {job} is dead: {error}")
+        super().__init__(f"job {job} is dead: {text_of(error)}")
         self.job = job
         self.error = error
+        if isinstance(error, dict) and "traceback" in error:
+            self.__cause__ = _RemoteTraceback(error["traceback"])
 
 
 class Fail(Error):

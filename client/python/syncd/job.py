@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple, Type
 
 from .call import Request, Steps, checked_timeout
-from .client import Client
+from .client import Client, client as _own_client
 from .errors import Fail, JobCancelled, JobFailed, StaleToken
 from .item import PickleTerm, pack, unpack
+from .scope import inherit
 from .session import Keep
 
 # Of a traceback so much is kept as a job's error, characters.
@@ -67,6 +68,17 @@ class JobSteps:
     def __repr__(self) -> str:
         return f"<syncd.{type(self).__name__} {self.id} of {self.queue!r}>"
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        if self.client is not _own_client():
+            raise TypeError("what has a client of its own cannot be pickled")
+        return _again, (type(self), self.id, self.queue, self.duplicate,
+                        self._pickle)
+
+
+def _again(kind: Type[JobSteps], id: int, queue: str, *told: Any) -> JobSteps:
+    inherit(queue)
+    return kind(_own_client(), id, queue, *told)
+
 
 class Job(JobSteps):
     """A job, as whoever put it has it.
@@ -115,6 +127,10 @@ class LeaseSteps(JobSteps):
         self.batch: Optional[str] = told.get("batch")
         self.stage: Optional[str] = told.get("stage")
         self.finished = False
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        raise TypeError(f"job {self.id} is leased to this process: it cannot "
+                        f"be pickled, its item can")
 
     @property
     def item(self) -> Any:
@@ -202,8 +218,8 @@ class RunningJob(LeaseSteps, Job):
 
     As a context manager it keeps the lease alive, and at the end finishes the
     job, or fails it if there was an exception (which goes on), or gives it back
-    if that was KeyboardInterrupt or the like; syncd.Fail says more closely how. Without `with`: done() or fail()
-    within `lease` seconds, or extend().
+    if that was KeyboardInterrupt or the like; syncd.Fail says more closely how.
+    Without `with`: done() or fail() within `lease` seconds, or extend().
 
     item               what was put
     id, queue, key     which job it is
