@@ -20,6 +20,7 @@ const struct engine_options engine_options_default = {
     .user_pending_max = USER_PENDING_DEFAULT,
     .user_memory_max = USER_MEMORY_DEFAULT,
     .user_objects_max = USER_OBJECTS_DEFAULT,
+    .slice_jobs = SLICE_JOBS,
 };
 
 typedef void method_fn(struct engine *engine, struct session *session,
@@ -376,7 +377,7 @@ void engine_step(struct engine *engine, const struct event *event,
                  struct effects *effects)
 {
     engine->effects = effects;
-    engine->slice_left = SLICE_JOBS;
+    engine->slice_left = engine->options.slice_jobs;
     tell_time(engine, event->now_us);
     switch (event->type) {
     case EVENT_CONNECTED:

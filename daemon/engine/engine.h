@@ -109,6 +109,7 @@ struct engine_options {
     size_t user_pending_max;     /* requests that wait */
     size_t user_memory_max;      /* jobs, bytes */
     size_t user_objects_max;
+    int slice_jobs; /* so much of what comes by the thousand in one step */
     bool forgetful; /* the store keeps nothing: make no batches */
 };
 

@@ -347,8 +347,11 @@ void world_disconnect(struct world *world, uint64_t conn)
 {
     struct event event = {.type = EVENT_DISCONNECTED, .conn = conn};
     trace(world, "disconnected", conn, (struct slice){NULL, 0});
-    pendings_forget(&world->pending, conn);
+    if (!world->slices_held) { /* else what was due is answered first */
+        pendings_forget(&world->pending, conn);
+    }
     step(world, &event);
+    pendings_forget(&world->pending, conn);
     settle(world);
 }
 

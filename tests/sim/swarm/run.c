@@ -72,6 +72,11 @@ static struct world *new_world(struct run *run, bool first)
 {
     struct world_options options = {
         .engine = engine_options_default, .trace = true, .unchecked = !first};
+    if (run->slice_jobs > 0) {
+        options.engine.slice_jobs = run->slice_jobs;
+        options.trace = false;
+        options.unchecked = false;
+    }
     options.engine.seed = run->seed;
     options.engine.forgetful = is_forgetful(run->seed);
     options.engine.store = "sim";
@@ -207,6 +212,26 @@ bool run_again(const struct run *run)
     bool same = slice_equal(world_trace(world), world_trace(run->world));
     world_free(world);
     return same;
+}
+
+void run_sliced(struct run *run)
+{
+    struct run sliced = {.seed = run->seed, .slice_jobs = 2};
+    struct world *world = new_world(&sliced, false);
+    for (size_t i = 0; i < run->told_count; i++) {
+        const struct told *told = &run->told[i];
+        world_hold_slices(world, (run->seed / 2 + i / 8) % 4 != 0);
+        apply(world, told, (struct slice){run->lines.at + told->at, told->len});
+    }
+    world_hold_store(world, false);
+    world_hold_slices(world, false);
+    (void)world_check_reload(world);
+    world_crash(world, 0);
+    (void)world_check_reload(world);
+    if (world_fault(world) != NULL) {
+        model_fault(run->model, "in slices: %s", world_fault(world));
+    }
+    world_free(world);
 }
 
 /* --- actions ------------------------------------------------------------ */

@@ -42,6 +42,7 @@ struct run {
     struct model *model; /* owned */
     struct client_state clients[CLIENTS];
     uint64_t seed;
+    int slice_jobs; /* 0: as they are */
     bool held;
     bool full;
     FILE *aloud; /* prints the story as it goes on, as a scenario; or NULL */
@@ -71,5 +72,10 @@ void run_check_quiet(struct run *run);
 
 /* Tells a second world the same. False: its trace is another. */
 bool run_again(const struct run *run);
+
+/* Tells a third world the same, in which long work goes in very small slices,
+ * and is held at times. What comes first is another matter there, so that the
+ * model has no part in it; what the world checks by itself must hold. */
+void run_sliced(struct run *run);
 
 #endif
