@@ -53,6 +53,16 @@ class AioTests(case.Case):
             await lock.release()
         self.run_async(test)
 
+    def test_a_repr_asks_nobody(self):
+        async def test():
+            for thing in (aio.Lock("n"), aio.RLock("n"), aio.Condition("n"),
+                          aio.Event("n"), aio.Semaphore("n"),
+                          aio.Barrier("n", 2), aio.Queue("n")):
+                self.assertRegex(
+                    repr(thing), "^<syncd.aio.%s at 0x[0-9a-f]+ 'n'>$"
+                    % type(thing).__name__)
+        self.run_async(test)
+
     def test_a_cancelled_wait_leaves_nothing(self):
         async def test():
             lock, queue = aio.Lock("l"), aio.Queue("q")
@@ -186,11 +196,15 @@ class AioTests(case.Case):
             runs = asyncio.ensure_future(work.run())
             jobs = [await work.put(number, keep_done=60)
                     for number in range(10)]
-            bad = await work.put("bad")
             self.assertEqual([await job.result() for job in jobs],
                              [(job.id, at) for at, job in enumerate(jobs)])
-            with self.assertRaises(syncd.JobFailed):
-                await bad.result()
+            with self.assertLogs("syncd", "WARNING") as logged:
+                bad = await work.put("bad")
+                with self.assertRaises(syncd.JobFailed):
+                    await bad.result()
+            self.assertEqual(logged.records[0].getMessage(),
+                             f"job {bad.id} of w failed at try 1: bad")
+            self.assertRegex(repr(work), "^<syncd.Worker .*work of 'w'>$")
             slow = await work.put("slow")
             await self.until(lambda: asyncio.sleep(0, running == 12), "it runs")
             runs.cancel()

@@ -241,10 +241,14 @@ class WorkerTests(case.Case):
         self.assertEqual(double(4), 8)
         double.start()
         jobs = [double.put(number, keep_done=60) for number in range(20)]
-        bad = double.put(-1)
         self.assertEqual([job.result(60) for job in jobs],
                          [2 * number for number in range(20)])
-        self.assertRaises(syncd.JobFailed, bad.result, 60)
+        with self.assertLogs("syncd", "WARNING") as logged:
+            bad = double.put(-1)
+            self.assertRaises(syncd.JobFailed, bad.result, 60)
+        self.assertIn(f"job {bad.id} of double failed at try 1: negative",
+                      logged.output[0])
+        self.assertEqual(repr(double), "<syncd.Worker double of 'double'>")
         self.assertRaises(RuntimeError, double.start)
         double.stop()
         double.put(1)

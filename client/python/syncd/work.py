@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import importlib
+import logging
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Union
 
 from .call import Call, Request
 from .client import Client
-from .errors import Cancelled, Fail, QueueClosed, StaleToken
+from .errors import Cancelled, Fail, QueueClosed, StaleToken, text_of
 from .job import Job, LeaseSteps, RunningJob, error_of
 from .queue import Queue
 
@@ -27,6 +28,14 @@ def current_job() -> Any:
     """The RunningJob that this worker's function is called for; None outside of
     one. To report progress, to put more jobs into its batch, ..."""
     return current.get()
+
+
+def log_failure(job: LeaseSteps, error: BaseException) -> None:
+    """Nobody else sees a worker's exception before the job is dead."""
+    said = error.error if isinstance(error, Fail) else error_of(error)
+    logging.getLogger("syncd").warning(
+        "job %d of %s failed at try %d: %s", job.id, job.queue, job.attempt,
+        text_of(said), exc_info=None if isinstance(error, Fail) else error)
 
 
 def _find(module: str, name: str) -> Any:
@@ -113,6 +122,8 @@ class Loops:
             error = raised
         except BaseException as raised:  # sys.exit(), ...: no end of this thread
             error = Fail(error_of(raised))
+        if error is not None:
+            log_failure(job, error)
         current.reset(mark)
         self._running.discard(job)
         try:
@@ -120,7 +131,15 @@ class Loops:
         except StaleToken:
             pass  # it was cancelled, or is somebody else's
         except (TypeError, ValueError) as why:  # a result that is not JSON
+            log_failure(job, why)
             job.fail(why)
+
+
+def repr_of(worker: Any) -> str:
+    """Of this one or the asyncio one."""
+    given = worker._given
+    queue = given if isinstance(given, str) else given.name
+    return f"<syncd.Worker {worker.__qualname__} of {queue!r}>"
 
 
 class Worker:
@@ -148,6 +167,9 @@ class Worker:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         return self._function(*args, **options)
+
+    def __repr__(self) -> str:
+        return repr_of(self)
 
     def __reduce__(self) -> Any:
         return _find, (self._function.__module__, self._function.__qualname__)
@@ -251,9 +273,10 @@ def worker(queue: Union[str, Queue], *, threads: int = 1, processes: int = 0,
 
     The function gets the item. What it returns is the job's result (None, or
     whatever a queue takes). If it raises an exception the job failed, with that
-    as its error, and is tried again; syncd.Fail says more closely how. The lease
-    is kept alive meanwhile. With `processes` that many processes run it, with
-    `threads` threads each; one that dies is replaced.
+    as its error, and is tried again; syncd.Fail says more closely how. Failures
+    are warnings of logging.getLogger("syncd"), on stderr unless that is set up.
+    The lease is kept alive meanwhile. With `processes` that many processes run
+    it, with `threads` threads each; one that dies is replaced.
     """
     if threads < 1 or processes < 0:
         raise ValueError("threads are at least 1, processes at least 0")

@@ -13,10 +13,10 @@ from ..event import EventSteps
 from ..lock import LockSteps
 from ..names import leading_name
 from ..semaphore import SemaphoreSteps
-from .run import Declared, owner, run
+from .run import Declared, Shown, owner, run
 
 
-class _Lock(LockSteps):
+class _Lock(LockSteps, Shown):
     async def acquire(self, timeout: Optional[float] = None) -> bool:
         """Takes the lock; False if `timeout` seconds passed first."""
         return await run(self.client, self.acquire_steps(
@@ -44,9 +44,6 @@ class _Lock(LockSteps):
             if not isinstance(error, SessionLost):  # it is being told already
                 raise
 
-    def __repr__(self) -> str:
-        return f"<syncd.aio.{type(self).__name__}{self._label()}>"
-
 
 class Lock(_Lock):
     """syncd.Lock with coroutines: Lock(name=None, *, deadlock, client)."""
@@ -66,7 +63,7 @@ class RLock(_Lock):
         super().__init__(name, client, deadlock)
 
 
-class Condition(ConditionSteps):
+class Condition(ConditionSteps, Shown):
     """syncd.Condition with coroutines: Condition(lock=None, *, name, client), a
     name may come first. Its lock is a Lock, unless one is given."""
 
@@ -120,7 +117,7 @@ class Condition(ConditionSteps):
         await run(self.client, self.notify_steps(None, owner()))
 
 
-class Event(EventSteps):
+class Event(EventSteps, Shown):
     """syncd.Event with coroutines: Event(name=None, *, client)."""
 
     def __init__(self, name: Optional[str] = None, *,
@@ -188,7 +185,7 @@ class BoundedSemaphore(Semaphore):
     bounded = True
 
 
-class Barrier(BarrierSteps):
+class Barrier(BarrierSteps, Shown):
     """syncd.Barrier with coroutines: Barrier(parties, action=None, timeout=None,
     *, name, client), a name may come first. `action` is a plain function."""
 

@@ -74,7 +74,15 @@ def owner() -> str:
     return f"{process_owner()}/task{number}"
 
 
-class Declared(Thing):
+class Shown(Thing):
+    """Its repr asks nobody: that would have to be awaited."""
+
+    def __repr__(self) -> str:
+        return (f"<syncd.aio.{type(self).__name__} at {id(self):#x}"
+                f"{self._label()}>")
+
+
+class Declared(Shown):
     """What is declared before its first use, as a constructor cannot wait."""
 
     _is_declared = False

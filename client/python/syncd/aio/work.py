@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any, Awaitable, Callable, Optional, Set, Union
 
 from ..errors import StaleToken
 from ..job import error_of
-from ..work import current
+from ..work import current, log_failure, repr_of
 from .jobs import Job, Queue, RunningJob
 from .run import run
 
@@ -23,9 +24,14 @@ class Worker:
                  queue: Union[str, Queue], tasks: int,
                  lease: Optional[float]) -> None:
         self._function = function
+        self._given = queue
         self.queue = Queue(queue) if isinstance(queue, str) else queue
         self._tasks = tasks
         self._lease = lease
+        functools.update_wrapper(self, function)
+
+    def __repr__(self) -> str:
+        return repr_of(self)
 
     async def __call__(self, *args: Any, **options: Any) -> Any:
         return await self._function(*args, **options)
@@ -61,12 +67,15 @@ class Worker:
             result = await self._function(job.item)
         except BaseException as raised:
             error = raised
+        if isinstance(error, Exception):
+            log_failure(job, error)
         current.reset(mark)
         try:
             await run(job.client, job.leave_steps(error, result))
         except StaleToken:
             pass  # it was cancelled, or is somebody else's
         except (TypeError, ValueError) as why:  # a result that is not JSON
+            log_failure(job, why)
             await job.fail(error_of(why))
         if error is not None and not isinstance(error, Exception):
             raise error
