@@ -180,6 +180,33 @@ class AioTests(case.Case):
             self.assertEqual(await batch.cancel(), 1)
         self.run_async(test)
 
+    def test_many_at_once_and_nothing_is_left(self):
+        async def test():
+            queue = aio.Queue("q", 5)
+            self.assertEqual(queue.maxsize, 5)
+            async with aio.Batch("b", stages=["one"]) as batch:
+                await queue.put_many(range(3), batch=batch, stage="one",
+                                     priority=1)
+            jobs = await queue.get_jobs(2)
+            self.assertEqual([(job.item, job.stage, job.priority)
+                              for job in jobs],
+                             [(0, "one", 1), (1, "one", 1)])
+            with self.assertRaises(syncd.Conflict):
+                await queue.delete()
+            await queue.delete(force=True)
+            semaphore = aio.Semaphore("s", 2)
+            self.assertEqual((await semaphore.show())["value"], 2)
+            await semaphore.delete()
+            event = aio.Event("e")
+            self.assertFalse((await event.show())["set"])
+            other = syncd.Semaphore("s", 3)
+            self.assertEqual(other.get_value(), 3)
+            other.acquire()
+            other.delete()
+            self.assertEqual((await aio.call("semaphore.list"))["semaphores"],
+                             [])
+        self.run_async(test)
+
     def test_a_worker(self):
         async def test():
             running = 0

@@ -436,8 +436,27 @@ class UnfinishedTests(case.Case):
         other.join()
 
 
+# What syncd.aio leaves out: old names, and attributes that would ask the daemon.
+NOT_AIO = {"isSet", "notifyAll", "broken", "n_waiting", "is_shutdown",
+           "unfinished_tasks"}
+
+
+def public(kind):
+    """The names of its members."""
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
 class DocumentTests(unittest.TestCase):
     """A small program can be written with nothing but help()."""
+
+    def test_asyncio_has_the_same_methods(self):
+        import syncd.aio
+        for name in sorted(set(syncd.__all__) & set(syncd.aio.__all__)):
+            theirs = getattr(syncd, name)
+            if inspect.isclass(theirs) and name not in ("Worker", "QueueFull"):
+                ours = getattr(syncd.aio, name)
+                self.assertLessEqual(public(theirs) - public(ours),
+                                     NOT_AIO, name)
 
     def described(self, thing, name):
         self.assertTrue(inspect.getdoc(thing), f"{name}: no docstring")

@@ -97,7 +97,7 @@ class Batch(BatchSteps):
     sealed at the end, or cancelled if there was an exception. A job that runs may
     put more into its batch: put(..., inside=job, stage=...). A dead job breaks
     the batch, until it is retried or cancelled; with on_failure="continue" it
-    counts as done.
+    counts as done. It stays, with its events, until delete().
     """
 
     def __init__(self, name: Optional[str] = None,

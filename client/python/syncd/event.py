@@ -34,8 +34,13 @@ class EventSteps(Thing):
 
     def is_set_steps(self) -> Steps[bool]:
         """event.show."""
-        result = yield self._request("event.show")
+        result = yield from self.show_steps()
         return bool(result["set"])
+
+    def show_steps(self) -> Steps[Dict[str, Any]]:
+        """event.show."""
+        result: Dict[str, Any] = yield self._request("event.show")
+        return result
 
 
 class Event(EventSteps):
@@ -82,6 +87,4 @@ class Event(EventSteps):
 
     def show(self) -> Dict[str, Any]:
         """set, waiters, waiting."""
-        result: Dict[str, Any] = self.client.call("event.show",
-                                                  event=self.name)
-        return result
+        return self.client.run(self.show_steps())

@@ -118,6 +118,10 @@ class QueueSteps(Thing):
         del item
         return None
 
+    def delete_steps(self, force: bool) -> Steps[None]:
+        """queue.delete."""
+        yield self._request("queue.delete", force=force)
+
     def put_steps(self, item: Any, timeout: Optional[float],
                   terms: Dict[str, Any]) -> Steps[Dict[str, Any]]:
         """queue.put of one."""
@@ -493,7 +497,7 @@ class Queue(QueueSteps):
 
     def delete(self, force: bool = False) -> None:
         """Removes it; with `force` also with jobs in it, or in use."""
-        self.client.call("queue.delete", queue=self.name, force=force)
+        self.client.run(self.delete_steps(force))
 
     def __repr__(self) -> str:
         return (f"<syncd.{type(self).__name__} object{self._label()} at "

@@ -86,6 +86,10 @@ class SemaphoreSteps(Thing):
         except OverRelease:
             raise ValueError("Semaphore released too many times") from None
 
+    def delete_steps(self, force: bool) -> Steps[None]:
+        """semaphore.delete."""
+        yield self._request("semaphore.delete", force=force)
+
     def show_steps(self) -> Steps[Dict[str, Any]]:
         """semaphore.show."""
         result: Dict[str, Any] = yield Request(
@@ -150,6 +154,11 @@ class Semaphore(SemaphoreSteps):
     def show(self) -> Dict[str, Any]:
         """value, free, bounded, holds, holders, waiters, waiting."""
         return self.client.run(self.show_steps())
+
+    def delete(self, force: bool = False) -> None:
+        """Removes a named one, which stays otherwise; with `force` also while
+        it is held or waited for."""
+        self.client.run(self.delete_steps(force))
 
     def get_value(self) -> int:
         """How many permits are there to be had, as in multiprocessing."""

@@ -10,7 +10,8 @@ once (put_nowait, release, is_set, qsize). Any coroutine may be cancelled, as by
 asyncio.wait_for: what it was just granted is given back. Tasks are told apart as
 threads are: an RLock belongs to its task. All share the process's session, which
 is syncd.client(), with threads too. Where asyncio's classes raise QueueEmpty and
-QueueFull, so do these.
+QueueFull, so do these. What cannot be awaited as it is an attribute elsewhere
+(`broken` and `n_waiting` of a Barrier) is in show().
 """
 from ..errors import BrokenBarrierError
 from ..work import current_job

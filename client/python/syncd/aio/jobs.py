@@ -110,11 +110,21 @@ class Queue(QueueSteps, Declared):
         return await self.put(item, 0)
 
     async def put_many(self, items: Iterable[Any],
-                       timeout: Optional[float] = None) -> List[int]:
-        """Puts many, with few messages; their ids."""
+                       timeout: Optional[float] = None, *,
+                       priority: Optional[float] = None,
+                       delay: Optional[float] = None,
+                       lease: Optional[float] = None,
+                       max_attempts: Optional[int] = None,
+                       keep_done: Optional[float] = None,
+                       batch: Optional[Named] = None,
+                       stage: Optional[str] = None,
+                       inside: Optional[LeaseSteps] = None) -> List[int]:
+        """Puts many, with few messages, on the same terms; their ids."""
+        terms = put_terms(priority, delay, None, lease, max_attempts, keep_done,
+                          None, None, batch, stage, inside)
         try:
             return await self._run(self.put_many_steps(
-                items, checked_timeout(timeout), {}))
+                items, checked_timeout(timeout), terms))
         except Full as full:
             raise QueueFull(str(full)) from None
 
@@ -159,11 +169,16 @@ class Queue(QueueSteps, Declared):
     async def get_job(self, timeout: Optional[float] = None, *,
                       lease: Optional[float] = None) -> RunningJob:
         """Leases a job; see syncd.Queue.get_job."""
-        told = await self._run(self.jobs_steps(1, checked_timeout(timeout),
+        return (await self.get_jobs(1, timeout, lease=lease))[0]
+
+    async def get_jobs(self, most: int, timeout: Optional[float] = None, *,
+                       lease: Optional[float] = None) -> List[RunningJob]:
+        """Leases up to so many jobs; waits for the first only."""
+        told = await self._run(self.jobs_steps(most, checked_timeout(timeout),
                                                lease))
         if not told:
             raise QueueEmpty
-        return RunningJob(self.client, told[0], self._pickle)
+        return [RunningJob(self.client, one, self._pickle) for one in told]
 
     async def jobs(self, *, lease: Optional[float] = None
                    ) -> AsyncIterator[RunningJob]:
@@ -178,6 +193,15 @@ class Queue(QueueSteps, Declared):
     async def show(self) -> Dict[str, Any]:
         """All there is to know of it."""
         return await self._run(self.show_steps())
+
+    async def delete(self, force: bool = False) -> None:
+        """Removes it; with `force` also with jobs in it, or in use."""
+        await run(self.client, self.delete_steps(force))
+
+    @property
+    def maxsize(self) -> int:
+        """What it was made with here; show() asks the daemon."""
+        return self._maxsize
 
 
 class LifoQueue(Queue):

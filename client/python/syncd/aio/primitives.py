@@ -141,6 +141,10 @@ class Event(EventSteps, Shown):
         return await run(self.client,
                          self.wait_steps(checked_timeout(timeout)))
 
+    async def show(self) -> Dict[str, Any]:
+        """set, waiters, waiting."""
+        return await run(self.client, self.show_steps())
+
 
 class Semaphore(SemaphoreSteps, Declared):
     """syncd.Semaphore with coroutines: Semaphore(value=1, *, name, client), a
@@ -160,9 +164,17 @@ class Semaphore(SemaphoreSteps, Declared):
         """Gives `n` permits back."""
         await self._run(self.release_steps(n))
 
+    async def show(self) -> Dict[str, Any]:
+        """value, free, bounded, holds, holders, waiters, waiting."""
+        return await self._run(self.show_steps())
+
+    async def delete(self, force: bool = False) -> None:
+        """Removes a named one; with `force` also while it is in use."""
+        await run(self.client, self.delete_steps(force))
+
     async def get_value(self) -> int:
         """How many permits are there to be had."""
-        return int((await self._run(self.show_steps()))["free"])
+        return int((await self.show())["free"])
 
     async def locked(self) -> bool:
         """Would acquire() have to wait?"""
