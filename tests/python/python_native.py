@@ -292,8 +292,8 @@ class LockTests(case.Case):
         session = self.syncd.session()
         lock, queue = syncd.Lock("l"), syncd.Queue("q")
         queue.put("x")
-        for steps in (lock.acquire_steps(None, "o"),
-                      queue.take_steps(None, "o")):
+        for steps in (lock._acquire_steps(None, "o"),
+                      queue._take_steps(None, "o")):
             call = syncd.call.Call(next(steps))
             session.submit(call)
             self.wait_until(lambda: call.ended, "the answer")
@@ -473,6 +473,7 @@ class DocumentTests(unittest.TestCase):
                     if not member.startswith("_") and (
                             callable(value) or isinstance(value, property)):
                         self.described(value, f"{name}.{member}")
+                        self.assertFalse(member.endswith("_steps"), member)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class BarrierSteps(Thing):
         """How many it takes."""
         return self._parties
 
-    def wait_steps(self, timeout: Optional[float]) -> Steps[int]:
+    def _wait_steps(self, timeout: Optional[float]) -> Steps[int]:
         """The index."""
         params: Dict[str, Any] = {"barrier": self.name,
                                   "parties": self._parties}
@@ -62,15 +62,15 @@ class BarrierSteps(Thing):
             raise
         yield self._request("barrier.pass", generation=generation)
 
-    def reset_steps(self) -> Steps[None]:
+    def _reset_steps(self) -> Steps[None]:
         """barrier.reset."""
         yield self._request("barrier.reset")
 
-    def abort_steps(self) -> Steps[None]:
+    def _abort_steps(self) -> Steps[None]:
         """barrier.abort."""
         yield self._request("barrier.abort")
 
-    def show_steps(self) -> Steps[Dict[str, Any]]:
+    def _show_steps(self) -> Steps[Dict[str, Any]]:
         """barrier.show."""
         result: Dict[str, Any] = yield Request(
             "barrier.show", {"barrier": self.name}, repeatable=True)
@@ -116,19 +116,19 @@ class Barrier(BarrierSteps):
     def wait(self, timeout: Optional[float] = None) -> int:
         """Waits for the other parties: the order of arrival, from 0.
         BrokenBarrierError if it is or gets broken, as by a timeout."""
-        return self.client.run(self.wait_steps(timeout))
+        return self.client.run(self._wait_steps(timeout))
 
     def reset(self) -> None:
         """Makes it whole and empty; whoever waits gets BrokenBarrierError."""
-        self.client.run(self.reset_steps())
+        self.client.run(self._reset_steps())
 
     def abort(self) -> None:
         """Breaks it, until it is reset."""
-        self.client.run(self.abort_steps())
+        self.client.run(self._abort_steps())
 
     def show(self) -> Dict[str, Any]:
         """parties, missing, broken, reason, generation, waiters, waiting."""
-        return self.client.run(self.show_steps())
+        return self.client.run(self._show_steps())
 
     @property
     def n_waiting(self) -> int:

@@ -26,7 +26,7 @@ class BatchSteps(Thing):
     def _request(self, method: str, **params: Any) -> Request:
         return Request(method, {"batch": self.name, **params})
 
-    def create_steps(self) -> Steps[None]:
+    def _create_steps(self) -> Steps[None]:
         """batch.create, if stages were given."""
         if not self._stages:
             return
@@ -37,12 +37,12 @@ class BatchSteps(Thing):
         result = yield Request("batch.create", params)
         self.name = result["batch"]
 
-    def seal_steps(self) -> Steps[None]:
+    def _seal_steps(self) -> Steps[None]:
         """batch.seal."""
         yield self._request("batch.seal")
 
-    def wait_steps(self, stage: Optional[str], timeout: Optional[float]
-                   ) -> Steps[bool]:
+    def _wait_steps(self, stage: Optional[str], timeout: Optional[float]
+                    ) -> Steps[bool]:
         """batch.wait."""
         request = self._request("batch.wait")
         if stage is not None:
@@ -52,31 +52,31 @@ class BatchSteps(Thing):
         result = yield request
         return bool(result["passed"])
 
-    def show_steps(self) -> Steps[Dict[str, Any]]:
+    def _show_steps(self) -> Steps[Dict[str, Any]]:
         """batch.show."""
         result: Dict[str, Any] = yield self._request("batch.show")
         return result
 
-    def cancel_steps(self) -> Steps[int]:
+    def _cancel_steps(self) -> Steps[int]:
         """batch.cancel."""
         result = yield self._request("batch.cancel")
         return int(result["cancelled"])
 
-    def retry_steps(self) -> Steps[int]:
+    def _retry_steps(self) -> Steps[int]:
         """batch.retry."""
         result = yield self._request("batch.retry")
         return int(result["retried"])
 
-    def delete_steps(self) -> Steps[None]:
+    def _delete_steps(self) -> Steps[None]:
         """batch.delete."""
         yield self._request("batch.delete")
 
-    def leave_steps(self, error: Optional[BaseException]) -> Steps[None]:
+    def _leave_steps(self, error: Optional[BaseException]) -> Steps[None]:
         """The end of a `with`."""
         if error is None:
-            yield from self.seal_steps()
+            yield from self._seal_steps()
         else:
-            yield from self.cancel_steps()
+            yield from self._cancel_steps()
 
     def __repr__(self) -> str:
         return f"<syncd.{type(self).__name__} {self.name!r}>"
@@ -104,34 +104,34 @@ class Batch(BatchSteps):
                  stages: Sequence[str] = (), on_failure: str = "break", *,
                  client: Optional[Client] = None) -> None:
         super().__init__(name, stages, on_failure, client)
-        self.client.run(self.create_steps())
+        self.client.run(self._create_steps())
 
     def seal(self) -> None:
         """Nothing more comes from outside: stages may pass now."""
-        self.client.run(self.seal_steps())
+        self.client.run(self._seal_steps())
 
     def wait(self, stage: Optional[str] = None,
              timeout: Optional[float] = None) -> bool:
         """Waits until the batch is done, or up to `stage`; False if `timeout`
         seconds passed first. Broken if a job is dead or it was cancelled."""
-        return self.client.run(self.wait_steps(stage, timeout))
+        return self.client.run(self._wait_steps(stage, timeout))
 
     def show(self) -> Dict[str, Any]:
         """state (unsealed, running, broken, done, cancelled), and of each stage
         whether it passed and its jobs by state."""
-        return self.client.run(self.show_steps())
+        return self.client.run(self._show_steps())
 
     def cancel(self) -> int:
         """Removes every job that is not done; how many."""
-        return self.client.run(self.cancel_steps())
+        return self.client.run(self._cancel_steps())
 
     def retry(self) -> int:
         """Makes its dead jobs ready again; how many."""
-        return self.client.run(self.retry_steps())
+        return self.client.run(self._retry_steps())
 
     def delete(self) -> None:
         """Forgets it, once nothing of it is unfinished."""
-        self.client.run(self.delete_steps())
+        self.client.run(self._delete_steps())
 
     def event(self, stage: str) -> Event:
         """The Event that is set when that stage has passed."""
@@ -143,4 +143,4 @@ class Batch(BatchSteps):
 
     def __exit__(self, kind: Any, error: Optional[BaseException],
                  trace: Any) -> None:
-        self.client.run(self.leave_steps(error))
+        self.client.run(self._leave_steps(error))

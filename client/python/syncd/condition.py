@@ -27,12 +27,12 @@ class ConditionSteps(Thing):
         return {"lock": self._lock}
 
     def _hold(self, owner: str) -> Hold:
-        hold = self._lock.hold_of(owner)
+        hold = self._lock._hold_of(owner)
         if hold is None:
             raise RuntimeError("cannot wait on un-acquired lock")
         return hold
 
-    def wait_steps(self, timeout: Optional[float], owner: str) -> Steps[bool]:
+    def _wait_steps(self, timeout: Optional[float], owner: str) -> Steps[bool]:
         """Gives the lock up, waits, has it again, however that ends."""
         hold = self._hold(owner)
         levels = hold.count
@@ -68,11 +68,11 @@ class ConditionSteps(Thing):
 
     def _again(self, levels: int, owner: str) -> Steps[None]:
         for _ in range(levels):
-            yield from self._lock.acquire_steps(None, owner)
+            yield from self._lock._acquire_steps(None, owner)
 
-    def notify_steps(self, count: Optional[int], owner: str) -> Steps[int]:
+    def _notify_steps(self, count: Optional[int], owner: str) -> Steps[int]:
         """How many were woken."""
-        if self._lock.hold_of(owner) is None:
+        if self._lock._hold_of(owner) is None:
             raise RuntimeError("cannot notify on un-acquired lock")
         params: Dict[str, Any] = {"condition": self.name}
         if count is None:
@@ -135,8 +135,8 @@ class Condition(ConditionSteps):
         if not isinstance(self._lock, LockSteps):
             raise TypeError("to wait, a Condition needs a Lock or RLock of "
                             "syncd")
-        return self.client.run(self.wait_steps(checked_timeout(timeout),
-                                               _thread_owner()))
+        return self.client.run(self._wait_steps(checked_timeout(timeout),
+                                                _thread_owner()))
 
     def wait_for(self, predicate: Callable[[], T],
                  timeout: Optional[float] = None) -> T:
@@ -166,7 +166,7 @@ class Condition(ConditionSteps):
         if not isinstance(self._lock, LockSteps):
             raise TypeError("to notify, a Condition needs a Lock or RLock of "
                             "syncd")
-        self.client.run(self.notify_steps(count, _thread_owner()))
+        self.client.run(self._notify_steps(count, _thread_owner()))
 
     def __repr__(self) -> str:
         return f"<Condition({self._lock!r}, {self._waiting})>"

@@ -81,7 +81,7 @@ class _RemoteTraceback(Exception):
         return f'\n"""\n{self.args[0]}"""'
 
 
-def text_of(error: Any) -> str:
+def failure_text(error: Any) -> str:
     """What a job failed with, in a line if it was an exception of Python."""
     if not (isinstance(error, dict) and "type" in error
             and "message" in error):
@@ -94,7 +94,7 @@ class JobFailed(Error):
     id. An exception of Python is a dict: type, message, traceback."""
 
     def __init__(self, job: int, error: Any) -> None:
-        super().__init__(f"job {job} is dead: {text_of(error)}")
+        super().__init__(f"job {job} is dead: {failure_text(error)}")
         self.job = job
         self.error = error
         if isinstance(error, dict) and "traceback" in error:

@@ -19,25 +19,25 @@ class EventSteps(Thing):
                  ) -> Request:
         return Request(method, {"event": self.name}, timeout, repeatable=True)
 
-    def set_steps(self) -> Steps[None]:
+    def _set_steps(self) -> Steps[None]:
         """event.set."""
         yield self._request("event.set")
 
-    def clear_steps(self) -> Steps[None]:
+    def _clear_steps(self) -> Steps[None]:
         """event.clear."""
         yield self._request("event.clear")
 
-    def wait_steps(self, timeout: Optional[float]) -> Steps[bool]:
+    def _wait_steps(self, timeout: Optional[float]) -> Steps[bool]:
         """event.wait."""
         result = yield self._request("event.wait", timeout)
         return bool(result["set"])
 
-    def is_set_steps(self) -> Steps[bool]:
+    def _is_set_steps(self) -> Steps[bool]:
         """event.show."""
-        result = yield from self.show_steps()
+        result = yield from self._show_steps()
         return bool(result["set"])
 
-    def show_steps(self) -> Steps[Dict[str, Any]]:
+    def _show_steps(self) -> Steps[Dict[str, Any]]:
         """event.show."""
         result: Dict[str, Any] = yield self._request("event.show")
         return result
@@ -59,22 +59,22 @@ class Event(EventSteps):
 
     def is_set(self) -> bool:
         """Is it set?"""
-        return self.client.run(self.is_set_steps())
+        return self.client.run(self._is_set_steps())
 
     isSet = is_set
 
     def set(self) -> None:
         """Sets it, and lets everybody through who waits, also if it is cleared
         straight after."""
-        self.client.run(self.set_steps())
+        self.client.run(self._set_steps())
 
     def clear(self) -> None:
         """Whoever comes from now on waits."""
-        self.client.run(self.clear_steps())
+        self.client.run(self._clear_steps())
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Waits until it is set; False if `timeout` seconds passed first."""
-        return self.client.run(self.wait_steps(checked_timeout(timeout)))
+        return self.client.run(self._wait_steps(checked_timeout(timeout)))
 
     def _state(self) -> str:
         try:
@@ -87,4 +87,4 @@ class Event(EventSteps):
 
     def show(self) -> Dict[str, Any]:
         """set, waiters, waiting."""
-        return self.client.run(self.show_steps())
+        return self.client.run(self._show_steps())

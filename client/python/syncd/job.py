@@ -38,7 +38,7 @@ class JobSteps:
     def _request(self, method: str, **params: Any) -> Request:
         return Request(method, {"id": self.id, **params})
 
-    def result_steps(self, timeout: Optional[float]) -> Steps[Any]:
+    def _result_steps(self, timeout: Optional[float]) -> Steps[Any]:
         """What it was finished with."""
         answer = yield Request("job.wait", {"id": self.id},
                                checked_timeout(timeout), repeatable=True)
@@ -50,18 +50,18 @@ class JobSteps:
             raise JobCancelled(self.id)
         raise TimeoutError(f"job {self.id} is {answer['state']}")
 
-    def show_steps(self) -> Steps[Dict[str, Any]]:
+    def _show_steps(self) -> Steps[Dict[str, Any]]:
         """job.show."""
         result: Dict[str, Any] = yield Request("job.show", {"id": self.id},
                                                repeatable=True)
         return result
 
-    def cancel_steps(self) -> Steps[str]:
+    def _cancel_steps(self) -> Steps[str]:
         """job.cancel."""
         result = yield self._request("job.cancel")
         return str(result["state"])
 
-    def retry_steps(self) -> Steps[None]:
+    def _retry_steps(self) -> Steps[None]:
         """job.retry."""
         yield self._request("job.retry")
 
@@ -94,20 +94,20 @@ class Job(JobSteps):
         with. JobFailed if it is dead, JobCancelled if it was cancelled,
         TimeoutError after `timeout` seconds. NotFound if it was finished before
         and is not kept: put it with keep_done."""
-        return self.client.run(self.result_steps(timeout))
+        return self.client.run(self._result_steps(timeout))
 
     def show(self) -> Dict[str, Any]:
         """All there is to know of it: state, attempts, crashes, progress,
         error, ... NotFound if it is finished and not kept."""
-        return self.client.run(self.show_steps())
+        return self.client.run(self._show_steps())
 
     def cancel(self) -> str:
         """Removes it, also while it runs; the state it was in."""
-        return self.client.run(self.cancel_steps())
+        return self.client.run(self._cancel_steps())
 
     def retry(self) -> None:
         """Makes a dead one ready again, with its tries counted from 0."""
-        self.client.run(self.retry_steps())
+        self.client.run(self._retry_steps())
 
 
 class LeaseSteps(JobSteps):
@@ -140,16 +140,16 @@ class LeaseSteps(JobSteps):
     def _own(self, method: str, **params: Any) -> Request:
         return self._request(method, token=self.token, **params)
 
-    def done_steps(self, result: Any) -> Steps[None]:
+    def _done_steps(self, result: Any) -> Steps[None]:
         """queue.done."""
         params = {} if result is None else {
             "result": pack(result, self._pickle)}
-        self.end_keeping()
+        self._end_keeping()
         yield self._own("queue.done", **params)
         self.finished = True
 
-    def fail_steps(self, error: Any, delay: Optional[float], dead: bool,
-                   free: bool) -> Steps[str]:
+    def _fail_steps(self, error: Any, delay: Optional[float], dead: bool,
+                    free: bool) -> Steps[str]:
         """queue.fail; the state it is in then."""
         params: Dict[str, Any] = {}
         if isinstance(error, BaseException):
@@ -161,13 +161,13 @@ class LeaseSteps(JobSteps):
         for name, flag in (("dead", dead), ("free", free)):
             if flag:
                 params[name] = True
-        self.end_keeping()
+        self._end_keeping()
         result = yield self._own("queue.fail", **params)
         self.finished = True
         return str(result["state"])
 
-    def extend_steps(self, lease: Optional[float], progress: Any
-                     ) -> Steps[None]:
+    def _extend_steps(self, lease: Optional[float], progress: Any
+                      ) -> Steps[None]:
         """queue.extend."""
         params: Dict[str, Any] = {}
         if lease is not None:
@@ -179,33 +179,33 @@ class LeaseSteps(JobSteps):
         if lease is not None:
             self.lease = lease
 
-    def leave_steps(self, error: Optional[BaseException],
-                    result: Any = None) -> Steps[None]:
+    def _leave_steps(self, error: Optional[BaseException],
+                     result: Any = None) -> Steps[None]:
         """The end of a `with`: done, failed, or given back."""
         if self.finished:
             return
         try:
             if error is None:
-                yield from self.done_steps(result)
+                yield from self._done_steps(result)
             elif isinstance(error, Fail):
-                yield from self.fail_steps(error.error, error.delay, error.dead,
-                                           error.free)
+                yield from self._fail_steps(error.error, error.delay,
+                                            error.dead, error.free)
             elif isinstance(error, Exception):
-                yield from self.fail_steps(error, None, False, False)
+                yield from self._fail_steps(error, None, False, False)
             else:
-                yield from self.fail_steps(None, 0.0, False, True)
+                yield from self._fail_steps(None, 0.0, False, True)
         except StaleToken:
             if error is None:
                 raise
         finally:
-            self.end_keeping()
+            self._end_keeping()
 
-    def begin_keeping(self) -> None:
+    def _begin_keeping(self) -> None:
         """From now on its lease is extended by itself."""
         self.client.keep(("lease", self.id, self.token),
                          Keep(self._own("queue.extend"), self.lease / 3))
 
-    def end_keeping(self) -> None:
+    def _end_keeping(self) -> None:
         """No more."""
         self.client.keep(("lease", self.id, self.token), None)
 
@@ -233,7 +233,7 @@ class RunningJob(LeaseSteps, Job):
     def done(self, result: Any = None) -> None:
         """Finishes it; `result` is what job.result() returns. StaleToken if it
         is no longer ours: then somebody else has it, or had it."""
-        self.client.run(self.done_steps(result))
+        self.client.run(self._done_steps(result))
 
     def fail(self, error: Any = None, *, delay: Optional[float] = None,
              dead: bool = False, free: bool = False) -> str:
@@ -241,21 +241,21 @@ class RunningJob(LeaseSteps, Job):
         `delay` seconds; the state it is in then. `error` (any JSON, or an
         exception) is kept with it. dead: no more tries. free: this one does not
         count."""
-        return self.client.run(self.fail_steps(error, delay, dead, free))
+        return self.client.run(self._fail_steps(error, delay, dead, free))
 
     def extend(self, lease: Optional[float] = None,
                progress: Any = None) -> None:
         """The lease begins anew, `lease` seconds long. `progress` (any JSON) is
         shown by `syncctl job show`."""
-        self.client.run(self.extend_steps(lease, progress))
+        self.client.run(self._extend_steps(lease, progress))
 
     def __enter__(self) -> RunningJob:
-        self.begin_keeping()
+        self._begin_keeping()
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException],
                  trace: Any) -> None:
-        self.client.run(self.leave_steps(error))
+        self.client.run(self._leave_steps(error))
 
 
 def requests_to_give_back(jobs: List[Dict[str, Any]]) -> List[Request]:

@@ -47,14 +47,14 @@ class LockSteps(Thing):
         hold = self.client.holds.get(self.name)
         return None if hold is None else hold.token
 
-    def hold_of(self, owner: str) -> Optional[Hold]:
+    def _hold_of(self, owner: str) -> Optional[Hold]:
         """This process's hold, if a release by that owner is about it."""
         hold = self.client.holds.get(self.name)
         return hold if hold and (not self.reentrant or hold.owner == owner) \
             else None
 
-    def acquire_steps(self, timeout: Optional[float], owner: str
-                      ) -> Steps[bool]:
+    def _acquire_steps(self, timeout: Optional[float], owner: str
+                       ) -> Steps[bool]:
         """True: it is held now."""
         params: Dict[str, Any] = {"lock": self.name, "owner": owner}
         if self.reentrant:
@@ -79,10 +79,10 @@ class LockSteps(Thing):
         return [Request("lock.release", {"lock": self.name,
                                          "token": result["token"]})]
 
-    def release_steps(self, owner: str, token: Optional[int] = None
-                      ) -> Steps[None]:
+    def _release_steps(self, owner: str, token: Optional[int] = None
+                       ) -> Steps[None]:
         """One level less."""
-        hold = self.hold_of(owner)
+        hold = self._hold_of(owner)
         params: Dict[str, Any] = {"lock": self.name}
         if token is not None:
             params["token"] = token
@@ -114,13 +114,13 @@ class LockSteps(Thing):
         return ("cannot release un-acquired lock" if self.reentrant
                 else "release unlocked lock")
 
-    def locked_steps(self) -> Steps[bool]:
+    def _locked_steps(self) -> Steps[bool]:
         """Does anybody hold it?"""
         result = yield Request("lock.show", {"lock": self.name},
                                repeatable=True)
         return bool(result["held"])
 
-    def show_steps(self) -> Steps[Dict[str, Any]]:
+    def _show_steps(self) -> Steps[Dict[str, Any]]:
         """lock.show."""
         result: Dict[str, Any] = yield Request(
             "lock.show", {"lock": self.name}, repeatable=True)
@@ -134,23 +134,23 @@ class _Blocking(LockSteps):
         """Takes the lock: waits until it is this thread's, first come first
         served, or for `timeout` seconds, or, with blocking=False, not at all.
         True: it is held. While the daemon is away it waits for it."""
-        return self.client.run(self.acquire_steps(
+        return self.client.run(self._acquire_steps(
             acquire_timeout(blocking, timeout), _thread_owner()))
 
     def release(self, *, token: Optional[int] = None) -> None:
         """Gives it back, one level of an RLock. RuntimeError if it is not
         held; LockLost if it was lost meanwhile, with the session. With `token`
         a process may release what another one holds."""
-        self.client.run(self.release_steps(_thread_owner(), token))
+        self.client.run(self._release_steps(_thread_owner(), token))
 
     def locked(self) -> bool:
         """Does anybody hold it, in any process?"""
-        return self.client.run(self.locked_steps())
+        return self.client.run(self._locked_steps())
 
     def show(self) -> Dict[str, Any]:
         """All there is to know of it: held, count, owner, token, holder,
         waiters, waiting, as in `syncctl lock show --json`."""
-        return self.client.run(self.show_steps())
+        return self.client.run(self._show_steps())
 
     def __enter__(self) -> bool:
         return self.acquire()
@@ -225,15 +225,15 @@ class RLock(_Blocking):
     # What threading.Condition asks of a lock.
 
     def _is_owned(self) -> bool:
-        hold = self.hold_of(_thread_owner())
+        hold = self._hold_of(_thread_owner())
         return hold is not None
 
     def _recursion_count(self) -> int:
-        hold = self.hold_of(_thread_owner())
+        hold = self._hold_of(_thread_owner())
         return 0 if hold is None else hold.count
 
     def _release_save(self) -> int:
-        hold = self.hold_of(_thread_owner())
+        hold = self._hold_of(_thread_owner())
         if hold is None:
             raise RuntimeError("cannot release un-acquired lock")
         levels = hold.count

@@ -72,7 +72,7 @@ class _Locking(_lock._Blocking):
         """Takes the lock: waits until it is this thread's, first come first
         served, or for `timeout` seconds, or, without `block`, not at all. True:
         it is held."""
-        return self.client.run(self.acquire_steps(
+        return self.client.run(self._acquire_steps(
             _wait(block, timeout), _thread_owner()))
 
     def _was_lost_by(self, owner: Optional[str]) -> bool:
@@ -136,7 +136,7 @@ class Semaphore(_semaphore.Semaphore):
                 timeout: Optional[float] = None) -> bool:
         """Takes a permit: waits for one in line, or for `timeout` seconds, or,
         without `block`, not at all. True: it was taken."""
-        return self.client.run(self.acquire_steps(
+        return self.client.run(self._acquire_steps(
             _wait(block, timeout))) is not None
 
     def __repr__(self) -> str:

@@ -32,7 +32,7 @@ def _process(worker: Worker) -> None:
         multiprocessing.connection.wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)
     threading.Thread(target=watch, daemon=True).start()
-    worker.run_threads((signal.SIGTERM,), (GIVE_BACK,))
+    worker._run_threads((signal.SIGTERM,), (GIVE_BACK,))
 
 
 class Processes:

@@ -107,7 +107,7 @@ class QueueSteps(Thing):
         request.repeatable = True
         return request
 
-    def declare_steps(self) -> Steps[None]:
+    def _declare_steps(self) -> Steps[None]:
         """Says the terms, where there are any."""
         if self._declared:
             yield self._request("queue.declare", **self._declared)
@@ -118,12 +118,12 @@ class QueueSteps(Thing):
         del item
         return None
 
-    def delete_steps(self, force: bool) -> Steps[None]:
+    def _delete_steps(self, force: bool) -> Steps[None]:
         """queue.delete."""
         yield self._request("queue.delete", force=force)
 
-    def put_steps(self, item: Any, timeout: Optional[float],
-                  terms: Dict[str, Any]) -> Steps[Dict[str, Any]]:
+    def _put_steps(self, item: Any, timeout: Optional[float],
+                   terms: Dict[str, Any]) -> Steps[Dict[str, Any]]:
         """queue.put of one."""
         rank = self._rank(item) if "priority" not in terms else None
         if rank is not None:
@@ -134,8 +134,8 @@ class QueueSteps(Thing):
         result: Dict[str, Any] = yield request
         return result
 
-    def put_many_steps(self, items: Iterable[Any], timeout: Optional[float],
-                       terms: Dict[str, Any]) -> Steps[List[int]]:
+    def _put_many_steps(self, items: Iterable[Any], timeout: Optional[float],
+                        terms: Dict[str, Any]) -> Steps[List[int]]:
         """queue.put of many, in as few messages as the queue's room allows."""
         ids: List[int] = []
         most = min(MANY_ITEMS, self._maxsize) if self._maxsize > 0 else \
@@ -169,7 +169,7 @@ class QueueSteps(Thing):
 
     # Getting.
 
-    def take_steps(self, timeout: Optional[float], owner: str) -> Steps[Any]:
+    def _take_steps(self, timeout: Optional[float], owner: str) -> Steps[Any]:
         """One item, as Queue.get: finished by task_done, or at once."""
         request = self._request("queue.get")
         request.timeout = timeout
@@ -202,8 +202,8 @@ class QueueSteps(Thing):
         return [self._request("queue.put", body=job["body"],
                               priority=job["priority"]) for job in jobs]
 
-    def jobs_steps(self, most: int, timeout: Optional[float],
-                   lease: Optional[float]) -> Steps[List[Dict[str, Any]]]:
+    def _jobs_steps(self, most: int, timeout: Optional[float],
+                    lease: Optional[float]) -> Steps[List[Dict[str, Any]]]:
         """queue.get, as it comes."""
         request = self._request("queue.get")
         if most != 1:
@@ -217,7 +217,7 @@ class QueueSteps(Thing):
         jobs: List[Dict[str, Any]] = result["jobs"]
         return jobs
 
-    def task_done_steps(self, owner: str) -> Steps[None]:
+    def _task_done_steps(self, owner: str) -> Steps[None]:
         """Finishes what this thread got first, or else what any got."""
         taken = self.client.taken_of(self.name)
         taken.task_done = True
@@ -241,7 +241,7 @@ class QueueSteps(Thing):
     def _request_done(job: int, token: int) -> Request:
         return Request("queue.done", {"id": job, "token": token})
 
-    def join_steps(self, timeout: Optional[float]) -> Steps[bool]:
+    def _join_steps(self, timeout: Optional[float]) -> Steps[bool]:
         """queue.join."""
         request = self._reading("queue.join")
         request.timeout = checked_timeout(timeout)
@@ -250,12 +250,12 @@ class QueueSteps(Thing):
 
     # Looking.
 
-    def show_steps(self) -> Steps[Dict[str, Any]]:
+    def _show_steps(self) -> Steps[Dict[str, Any]]:
         """queue.show."""
         result: Dict[str, Any] = yield self._reading("queue.show")
         return result
 
-    def size_steps(self) -> Steps[int]:
+    def _size_steps(self) -> Steps[int]:
         """How many items are in it."""
         try:
             shown = yield self._reading("queue.show")
@@ -263,7 +263,7 @@ class QueueSteps(Thing):
             return 0
         return int(shown["counts"]["ready"] + shown["counts"]["delayed"])
 
-    def unfinished_steps(self) -> Steps[int]:
+    def _unfinished_steps(self) -> Steps[int]:
         """How many are not finished."""
         try:
             shown = yield self._reading("queue.show")
@@ -271,7 +271,7 @@ class QueueSteps(Thing):
             return 0
         return int(shown["unfinished"])
 
-    def capacity_steps(self) -> Steps[int]:
+    def _capacity_steps(self) -> Steps[int]:
         """What it holds at most."""
         try:
             shown = yield self._reading("queue.show")
@@ -279,7 +279,7 @@ class QueueSteps(Thing):
             return 0
         return int(shown["capacity"])
 
-    def shutdown_steps(self, immediate: bool) -> Steps[None]:
+    def _shutdown_steps(self, immediate: bool) -> Steps[None]:
         """queue.close, and with `immediate` nothing is left."""
         yield self._request("queue.declare")
         yield self._request("queue.close")
@@ -338,7 +338,7 @@ class Queue(QueueSteps):
                  pickle: Optional[PickleTerm] = None, take: bool = False,
                  **terms: Any) -> None:
         super().__init__(name, maxsize, client, pickle, take, terms)
-        self.client.run(self.declare_steps())
+        self.client.run(self._declare_steps())
 
     # As in the module queue.
 
@@ -369,7 +369,7 @@ class Queue(QueueSteps):
         """
         terms = put_terms(priority, delay, key, lease, max_attempts, keep_done,
                           limits, after, batch, stage, inside)
-        result = self.client.run(self.put_steps(
+        result = self.client.run(self._put_steps(
             item, put_timeout(block, timeout), terms))
         return Job(self.client, result["id"], self.name,
                    bool(result.get("duplicate")), self._pickle)
@@ -382,8 +382,8 @@ class Queue(QueueSteps):
         """Takes an item: waits for one in line, or for `timeout` seconds, or,
         with block=False, not at all; then Empty. ShutDown if the queue is closed
         and nothing is left."""
-        return self.client.run(self.take_steps(put_timeout(block, timeout),
-                                               _thread_owner()))
+        return self.client.run(self._take_steps(put_timeout(block, timeout),
+                                                _thread_owner()))
 
     def get_nowait(self) -> Any:
         """get(block=False)."""
@@ -392,16 +392,16 @@ class Queue(QueueSteps):
     def task_done(self) -> None:
         """An item that get() returned is finished: the one that this thread got
         first, or else any. ValueError if there is none."""
-        self.client.run(self.task_done_steps(_thread_owner()))
+        self.client.run(self._task_done_steps(_thread_owner()))
 
     def join(self, timeout: Optional[float] = None) -> bool:
         """Waits until every item ever put is finished, by whomever. False if
         `timeout` seconds passed first."""
-        return self.client.run(self.join_steps(timeout))
+        return self.client.run(self._join_steps(timeout))
 
     def qsize(self) -> int:
         """How many items are in it now."""
-        return self.client.run(self.size_steps())
+        return self.client.run(self._size_steps())
 
     def empty(self) -> bool:
         """Is nothing in it now?"""
@@ -417,19 +417,19 @@ class Queue(QueueSteps):
         raises it too, when everything that was got is finished: until then it may
         come back. So a consumer calls task_done(), or the queue has take=True.
         immediate: nothing is left."""
-        self.client.run(self.shutdown_steps(immediate))
+        self.client.run(self._shutdown_steps(immediate))
 
     @property
     def is_shutdown(self) -> bool:
         """Was it shut down?"""
-        return bool(self.client.run(self.show_steps())["closed"])
+        return bool(self.client.run(self._show_steps())["closed"])
 
     @property
     def maxsize(self) -> int:
         """Most items in it; 0: no limit. Setting it declares it."""
         if self._maxsize or self.name.startswith(PRIVATE):
             return self._maxsize
-        return self.client.run(self.capacity_steps())
+        return self.client.run(self._capacity_steps())
 
     @maxsize.setter
     def maxsize(self, maxsize: int) -> None:
@@ -440,7 +440,7 @@ class Queue(QueueSteps):
     @property
     def unfinished_tasks(self) -> int:
         """How many were put and are not finished yet."""
-        return self.client.run(self.unfinished_steps())
+        return self.client.run(self._unfinished_steps())
 
     # Beyond it.
 
@@ -457,7 +457,7 @@ class Queue(QueueSteps):
         `timeout` is for each message; those sent before stay put."""
         terms = put_terms(priority, delay, None, lease, max_attempts, keep_done,
                           None, None, batch, stage, inside)
-        return self.client.run(self.put_many_steps(
+        return self.client.run(self._put_many_steps(
             items, put_timeout(block, timeout), terms))
 
     def get_job(self, block: bool = True, timeout: Optional[float] = None, *,
@@ -470,7 +470,7 @@ class Queue(QueueSteps):
                  timeout: Optional[float] = None, *,
                  lease: Optional[float] = None) -> List[RunningJob]:
         """Leases up to so many jobs; waits for the first only."""
-        told = self.client.run(self.jobs_steps(
+        told = self.client.run(self._jobs_steps(
             most, put_timeout(block, timeout), lease))
         if not told:
             raise Empty
@@ -493,11 +493,11 @@ class Queue(QueueSteps):
     def show(self) -> Dict[str, Any]:
         """All there is to know of it: terms, counts by state, waiting, rates.
         NotFound if it was never used."""
-        return self.client.run(self.show_steps())
+        return self.client.run(self._show_steps())
 
     def delete(self, force: bool = False) -> None:
         """Removes it; with `force` also with jobs in it, or in use."""
-        self.client.run(self.delete_steps(force))
+        self.client.run(self._delete_steps(force))
 
     def __repr__(self) -> str:
         return (f"<syncd.{type(self).__name__} object{self._label()} at "

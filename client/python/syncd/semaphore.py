@@ -28,13 +28,13 @@ class SemaphoreSteps(Thing):
     def _request(self, method: str, **params: Any) -> Request:
         return Request(method, {"semaphore": self.name, **params})
 
-    def declare_steps(self) -> Steps[None]:
+    def _declare_steps(self) -> Steps[None]:
         """Makes it, unless it is there."""
         yield self._request("semaphore.declare", value=self._initial,
                             bounded=self.bounded, keep=True)
 
-    def acquire_steps(self, timeout: Optional[float], hold: bool = False
-                      ) -> Steps[Optional[Dict[str, Any]]]:
+    def _acquire_steps(self, timeout: Optional[float], hold: bool = False
+                       ) -> Steps[Optional[Dict[str, Any]]]:
         """What was granted; None at the timeout. With `hold` it comes back when
         this process ends, of an unbounded one too."""
         params: Dict[str, Any] = {"semaphore": self.name}
@@ -50,14 +50,14 @@ class SemaphoreSteps(Thing):
         token = {"token": result["token"]} if "token" in result else {}
         return [self._request("semaphore.release", **token)]
 
-    def enter_steps(self) -> Steps[None]:
+    def _enter_steps(self) -> Steps[None]:
         """`with`: this permit comes back whatever happens."""
-        granted = yield from self.acquire_steps(None, hold=not self.bounded)
+        granted = yield from self._acquire_steps(None, hold=not self.bounded)
         if granted is not None and not self.bounded:
             self.client.permits.setdefault(self.name, []).append(
                 granted["token"])
 
-    def exit_steps(self) -> Steps[None]:
+    def _exit_steps(self) -> Steps[None]:
         """The end of `with`: permits are alike, so any of them will do."""
         params = {}
         if not self.bounded:
@@ -77,7 +77,7 @@ class SemaphoreSteps(Thing):
         return LockLost(f"a permit of {self.name} was lost while this process "
                         f"held it")
 
-    def release_steps(self, count: int) -> Steps[None]:
+    def _release_steps(self, count: int) -> Steps[None]:
         """Gives back, or of an unbounded one counts up."""
         if count < 1:
             raise ValueError("n must be one or more")
@@ -86,11 +86,11 @@ class SemaphoreSteps(Thing):
         except OverRelease:
             raise ValueError("Semaphore released too many times") from None
 
-    def delete_steps(self, force: bool) -> Steps[None]:
+    def _delete_steps(self, force: bool) -> Steps[None]:
         """semaphore.delete."""
         yield self._request("semaphore.delete", force=force)
 
-    def show_steps(self) -> Steps[Dict[str, Any]]:
+    def _show_steps(self) -> Steps[Dict[str, Any]]:
         """semaphore.show."""
         result: Dict[str, Any] = yield Request(
             "semaphore.show", {"semaphore": self.name}, repeatable=True)
@@ -124,7 +124,7 @@ class Semaphore(SemaphoreSteps):
     def __init__(self, value: int = 1, *, name: Optional[str] = None,
                  client: Optional[Client] = None) -> None:
         super().__init__(name, value, client)
-        self.client.run(self.declare_steps())
+        self.client.run(self._declare_steps())
 
     def acquire(self, blocking: bool = True,
                 timeout: Optional[float] = None) -> bool:
@@ -132,33 +132,33 @@ class Semaphore(SemaphoreSteps):
         with blocking=False, not at all. True: it was taken."""
         if not blocking and timeout is not None:
             raise ValueError("can't specify timeout for non-blocking acquire")
-        granted = self.client.run(self.acquire_steps(
+        granted = self.client.run(self._acquire_steps(
             checked_timeout(timeout) if blocking else 0.0))
         return granted is not None
 
     def release(self, n: int = 1) -> None:
         """Gives `n` permits back, and wakes as many who wait."""
-        self.client.run(self.release_steps(n))
+        self.client.run(self._release_steps(n))
 
     def __enter__(self) -> bool:
-        self.client.run(self.enter_steps())
+        self.client.run(self._enter_steps())
         return True
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
-            self.client.run(self.exit_steps())
+            self.client.run(self._exit_steps())
         except LockLost:
             if not isinstance(error, SessionLost):  # it is being told already
                 raise
 
     def show(self) -> Dict[str, Any]:
         """value, free, bounded, holds, holders, waiters, waiting."""
-        return self.client.run(self.show_steps())
+        return self.client.run(self._show_steps())
 
     def delete(self, force: bool = False) -> None:
         """Removes a named one, which stays otherwise; with `force` also while
         it is held or waited for."""
-        self.client.run(self.delete_steps(force))
+        self.client.run(self._delete_steps(force))
 
     def get_value(self) -> int:
         """How many permits are there to be had, as in multiprocessing."""

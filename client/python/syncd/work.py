@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Union
 
 from .call import Call, Request
 from .client import Client
-from .errors import Cancelled, Fail, QueueClosed, StaleToken, text_of
+from .errors import Cancelled, Fail, QueueClosed, StaleToken, failure_text
 from .job import Job, LeaseSteps, RunningJob, error_of
 from .queue import Queue
 
@@ -35,7 +35,7 @@ def log_failure(job: LeaseSteps, error: BaseException) -> None:
     said = error.error if isinstance(error, Fail) else error_of(error)
     logging.getLogger("syncd").warning(
         "job %d of %s failed at try %d: %s", job.id, job.queue, job.attempt,
-        text_of(said), exc_info=None if isinstance(error, Fail) else error)
+        failure_text(said), exc_info=None if isinstance(error, Fail) else error)
 
 
 def _find(module: str, name: str) -> Any:
@@ -104,7 +104,7 @@ class Loops:
                 self._queue.client.session().cancel(call)
         queue = self._queue
         try:
-            told = queue.client.run(queue.jobs_steps(1, None, self._lease),
+            told = queue.client.run(queue._jobs_steps(1, None, self._lease),
                                     watch)
         finally:
             self._waiting.difference_update(asked)
@@ -113,7 +113,7 @@ class Loops:
     def _do(self, job: RunningJob) -> None:
         self._running.add(job)
         mark = current.set(job)
-        job.begin_keeping()
+        job._begin_keeping()
         result: Any = None
         error: Optional[Exception] = None
         try:
@@ -127,7 +127,7 @@ class Loops:
         current.reset(mark)
         self._running.discard(job)
         try:
-            job.client.run(job.leave_steps(error, result))
+            job.client.run(job._leave_steps(error, result))
         except StaleToken:
             pass  # it was cancelled, or is somebody else's
         except (TypeError, ValueError) as why:  # a result that is not JSON
@@ -211,9 +211,9 @@ class Worker:
             from .processes import Processes
             Processes(self, self._processes).run()
         else:
-            self.run_threads(STOPS)
+            self._run_threads(STOPS)
 
-    def run_threads(self, stop: Signals_, give_back: Signals_ = ()) -> None:
+    def _run_threads(self, stop: Signals_, give_back: Signals_ = ()) -> None:
         """run() in this process alone, ended by these signals."""
         loops = self._started()
 

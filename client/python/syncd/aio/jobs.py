@@ -30,19 +30,19 @@ class Job(JobSteps):
 
     async def result(self, timeout: Optional[float] = None) -> Any:
         """What the job was finished with; see syncd.Job.result."""
-        return await run(self.client, self.result_steps(timeout))
+        return await run(self.client, self._result_steps(timeout))
 
     async def show(self) -> Dict[str, Any]:
         """All there is to know of it."""
-        return await run(self.client, self.show_steps())
+        return await run(self.client, self._show_steps())
 
     async def cancel(self) -> str:
         """Removes it; the state it was in."""
-        return await run(self.client, self.cancel_steps())
+        return await run(self.client, self._cancel_steps())
 
     async def retry(self) -> None:
         """Makes a dead one ready again."""
-        await run(self.client, self.retry_steps())
+        await run(self.client, self._retry_steps())
 
 
 class RunningJob(LeaseSteps, Job):
@@ -50,26 +50,26 @@ class RunningJob(LeaseSteps, Job):
 
     async def done(self, result: Any = None) -> None:
         """Finishes it."""
-        await run(self.client, self.done_steps(result))
+        await run(self.client, self._done_steps(result))
 
     async def fail(self, error: Any = None, *, delay: Optional[float] = None,
                    dead: bool = False, free: bool = False) -> str:
         """Gives it back; see syncd.RunningJob.fail."""
         return await run(self.client,
-                         self.fail_steps(error, delay, dead, free))
+                         self._fail_steps(error, delay, dead, free))
 
     async def extend(self, lease: Optional[float] = None,
                      progress: Any = None) -> None:
         """The lease begins anew."""
-        await run(self.client, self.extend_steps(lease, progress))
+        await run(self.client, self._extend_steps(lease, progress))
 
     async def __aenter__(self) -> RunningJob:
-        self.begin_keeping()
+        self._begin_keeping()
         return self
 
     async def __aexit__(self, kind: Any, error: Optional[BaseException],
                         trace: Any) -> None:
-        await run(self.client, self.leave_steps(error))
+        await run(self.client, self._leave_steps(error))
 
 
 class Queue(QueueSteps, Declared):
@@ -98,7 +98,7 @@ class Queue(QueueSteps, Declared):
         terms = put_terms(priority, delay, key, lease, max_attempts, keep_done,
                           limits, after, batch, stage, inside)
         try:
-            result = await self._run(self.put_steps(
+            result = await self._run(self._put_steps(
                 item, checked_timeout(timeout), terms))
         except Full as full:
             raise QueueFull(str(full)) from None
@@ -123,7 +123,7 @@ class Queue(QueueSteps, Declared):
         terms = put_terms(priority, delay, None, lease, max_attempts, keep_done,
                           None, None, batch, stage, inside)
         try:
-            return await self._run(self.put_many_steps(
+            return await self._run(self._put_many_steps(
                 items, checked_timeout(timeout), terms))
         except Full as full:
             raise QueueFull(str(full)) from None
@@ -132,8 +132,8 @@ class Queue(QueueSteps, Declared):
         """Takes an item, and waits for one, at most `timeout` seconds; until
         task_done() it is this task's."""
         try:
-            return await self._run(self.take_steps(checked_timeout(timeout),
-                                                   owner()))
+            return await self._run(self._take_steps(checked_timeout(timeout),
+                                                    owner()))
         except Empty:
             raise QueueEmpty from None
 
@@ -143,15 +143,15 @@ class Queue(QueueSteps, Declared):
 
     async def task_done(self) -> None:
         """An item that get() returned is finished."""
-        await self._run(self.task_done_steps(owner()))
+        await self._run(self._task_done_steps(owner()))
 
     async def join(self, timeout: Optional[float] = None) -> bool:
         """Waits until every item is finished; False at the timeout."""
-        return await self._run(self.join_steps(timeout))
+        return await self._run(self._join_steps(timeout))
 
     async def qsize(self) -> int:
         """How many items are in it now."""
-        return await self._run(self.size_steps())
+        return await self._run(self._size_steps())
 
     async def empty(self) -> bool:
         """Is nothing in it now?"""
@@ -159,12 +159,12 @@ class Queue(QueueSteps, Declared):
 
     async def full(self) -> bool:
         """Is it full now?"""
-        most = await self._run(self.capacity_steps())
+        most = await self._run(self._capacity_steps())
         return 0 < most <= await self.qsize()
 
     async def shutdown(self, immediate: bool = False) -> None:
         """No more puts; see syncd.Queue.shutdown."""
-        await self._run(self.shutdown_steps(immediate))
+        await self._run(self._shutdown_steps(immediate))
 
     async def get_job(self, timeout: Optional[float] = None, *,
                       lease: Optional[float] = None) -> RunningJob:
@@ -174,8 +174,8 @@ class Queue(QueueSteps, Declared):
     async def get_jobs(self, most: int, timeout: Optional[float] = None, *,
                        lease: Optional[float] = None) -> List[RunningJob]:
         """Leases up to so many jobs; waits for the first only."""
-        told = await self._run(self.jobs_steps(most, checked_timeout(timeout),
-                                               lease))
+        told = await self._run(self._jobs_steps(most, checked_timeout(timeout),
+                                                lease))
         if not told:
             raise QueueEmpty
         return [RunningJob(self.client, one, self._pickle) for one in told]
@@ -192,11 +192,11 @@ class Queue(QueueSteps, Declared):
 
     async def show(self) -> Dict[str, Any]:
         """All there is to know of it."""
-        return await self._run(self.show_steps())
+        return await self._run(self._show_steps())
 
     async def delete(self, force: bool = False) -> None:
         """Removes it; with `force` also with jobs in it, or in use."""
-        await run(self.client, self.delete_steps(force))
+        await run(self.client, self._delete_steps(force))
 
     @property
     def maxsize(self) -> int:
@@ -227,42 +227,42 @@ class Batch(BatchSteps, Declared):
                  client: Optional[Client] = None) -> None:
         super().__init__(name, stages, on_failure, client)
 
-    def declare_steps(self) -> Steps[None]:
+    def _declare_steps(self) -> Steps[None]:
         """batch.create."""
-        return self.create_steps()
+        return self._create_steps()
 
     async def create(self) -> Batch:
         """Makes it, so that jobs can be put into it."""
         if not self._is_declared:
-            await run(self.client, self.create_steps())
+            await run(self.client, self._create_steps())
             self._is_declared = True
         return self
 
     async def seal(self) -> None:
         """Nothing more comes from outside."""
         await self.create()
-        await run(self.client, self.seal_steps())
+        await run(self.client, self._seal_steps())
 
     async def wait(self, stage: Optional[str] = None,
                    timeout: Optional[float] = None) -> bool:
         """Waits until it is done, or up to `stage`; see syncd.Batch.wait."""
-        return await run(self.client, self.wait_steps(stage, timeout))
+        return await run(self.client, self._wait_steps(stage, timeout))
 
     async def show(self) -> Dict[str, Any]:
         """Its state, and that of its stages."""
-        return await run(self.client, self.show_steps())
+        return await run(self.client, self._show_steps())
 
     async def cancel(self) -> int:
         """Removes every job that is not done; how many."""
-        return await run(self.client, self.cancel_steps())
+        return await run(self.client, self._cancel_steps())
 
     async def retry(self) -> int:
         """Makes its dead jobs ready again; how many."""
-        return await run(self.client, self.retry_steps())
+        return await run(self.client, self._retry_steps())
 
     async def delete(self) -> None:
         """Forgets it."""
-        await run(self.client, self.delete_steps())
+        await run(self.client, self._delete_steps())
 
     def event(self, stage: str) -> Event:
         """The Event that is set when that stage has passed."""
@@ -273,4 +273,4 @@ class Batch(BatchSteps, Declared):
 
     async def __aexit__(self, kind: Any, error: Optional[BaseException],
                         trace: Any) -> None:
-        await run(self.client, self.leave_steps(error))
+        await run(self.client, self._leave_steps(error))

@@ -19,20 +19,20 @@ from .run import Declared, Shown, owner, run
 class _Lock(LockSteps, Shown):
     async def acquire(self, timeout: Optional[float] = None) -> bool:
         """Takes the lock; False if `timeout` seconds passed first."""
-        return await run(self.client, self.acquire_steps(
+        return await run(self.client, self._acquire_steps(
             checked_timeout(timeout), owner()))
 
     async def release(self, *, token: Optional[int] = None) -> None:
         """Gives it back; see syncd.Lock.release."""
-        await run(self.client, self.release_steps(owner(), token))
+        await run(self.client, self._release_steps(owner(), token))
 
     async def locked(self) -> bool:
         """Does anybody hold it, in any process?"""
-        return await run(self.client, self.locked_steps())
+        return await run(self.client, self._locked_steps())
 
     async def show(self) -> Dict[str, Any]:
         """All there is to know of it."""
-        return await run(self.client, self.show_steps())
+        return await run(self.client, self._show_steps())
 
     async def __aenter__(self) -> None:
         await self.acquire()
@@ -92,7 +92,7 @@ class Condition(ConditionSteps, Shown):
 
     async def wait(self, timeout: Optional[float] = None) -> bool:
         """See syncd.Condition.wait."""
-        return await run(self.client, self.wait_steps(
+        return await run(self.client, self._wait_steps(
             checked_timeout(timeout), owner()))
 
     async def wait_for(self, predicate: Callable[[], T],
@@ -110,11 +110,11 @@ class Condition(ConditionSteps, Shown):
 
     async def notify(self, n: int = 1) -> None:
         """Wakes the first `n` who wait."""
-        await run(self.client, self.notify_steps(n, owner()))
+        await run(self.client, self._notify_steps(n, owner()))
 
     async def notify_all(self) -> None:
         """Wakes all who wait."""
-        await run(self.client, self.notify_steps(None, owner()))
+        await run(self.client, self._notify_steps(None, owner()))
 
 
 class Event(EventSteps, Shown):
@@ -126,24 +126,24 @@ class Event(EventSteps, Shown):
 
     async def is_set(self) -> bool:
         """Is it set?"""
-        return await run(self.client, self.is_set_steps())
+        return await run(self.client, self._is_set_steps())
 
     async def set(self) -> None:
         """Sets it, and lets everybody through who waits."""
-        await run(self.client, self.set_steps())
+        await run(self.client, self._set_steps())
 
     async def clear(self) -> None:
         """Whoever comes from now on waits."""
-        await run(self.client, self.clear_steps())
+        await run(self.client, self._clear_steps())
 
     async def wait(self, timeout: Optional[float] = None) -> bool:
         """Waits until it is set; False if `timeout` seconds passed first."""
         return await run(self.client,
-                         self.wait_steps(checked_timeout(timeout)))
+                         self._wait_steps(checked_timeout(timeout)))
 
     async def show(self) -> Dict[str, Any]:
         """set, waiters, waiting."""
-        return await run(self.client, self.show_steps())
+        return await run(self.client, self._show_steps())
 
 
 class Semaphore(SemaphoreSteps, Declared):
@@ -157,20 +157,20 @@ class Semaphore(SemaphoreSteps, Declared):
 
     async def acquire(self, timeout: Optional[float] = None) -> bool:
         """Takes a permit; False if `timeout` seconds passed first."""
-        return await self._run(self.acquire_steps(
+        return await self._run(self._acquire_steps(
             checked_timeout(timeout))) is not None
 
     async def release(self, n: int = 1) -> None:
         """Gives `n` permits back."""
-        await self._run(self.release_steps(n))
+        await self._run(self._release_steps(n))
 
     async def show(self) -> Dict[str, Any]:
         """value, free, bounded, holds, holders, waiters, waiting."""
-        return await self._run(self.show_steps())
+        return await self._run(self._show_steps())
 
     async def delete(self, force: bool = False) -> None:
         """Removes a named one; with `force` also while it is in use."""
-        await run(self.client, self.delete_steps(force))
+        await run(self.client, self._delete_steps(force))
 
     async def get_value(self) -> int:
         """How many permits are there to be had."""
@@ -181,11 +181,11 @@ class Semaphore(SemaphoreSteps, Declared):
         return await self.get_value() == 0
 
     async def __aenter__(self) -> None:
-        await self._run(self.enter_steps())
+        await self._run(self._enter_steps())
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
-            await self._run(self.exit_steps())
+            await self._run(self._exit_steps())
         except LockLost:
             if not isinstance(error, SessionLost):  # it is being told already
                 raise
@@ -213,16 +213,16 @@ class Barrier(BarrierSteps, Shown):
         """Waits for the other parties: the order of arrival, from 0.
         syncd.BrokenBarrierError if it is or gets broken; being cancelled breaks
         it."""
-        return await run(self.client, self.wait_steps(timeout))
+        return await run(self.client, self._wait_steps(timeout))
 
     async def reset(self) -> None:
         """Makes it whole and empty."""
-        await run(self.client, self.reset_steps())
+        await run(self.client, self._reset_steps())
 
     async def abort(self) -> None:
         """Breaks it, until it is reset."""
-        await run(self.client, self.abort_steps())
+        await run(self.client, self._abort_steps())
 
     async def show(self) -> Dict[str, Any]:
         """parties, missing, broken, reason, generation, waiters, waiting."""
-        return await run(self.client, self.show_steps())
+        return await run(self.client, self._show_steps())

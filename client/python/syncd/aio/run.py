@@ -87,11 +87,11 @@ class Declared(Shown):
 
     _is_declared = False
 
-    def declare_steps(self) -> Steps[None]:
+    def _declare_steps(self) -> Steps[None]:
         raise NotImplementedError
 
     async def _run(self, steps: Steps[T]) -> T:
         if not self._is_declared:
-            await run(self.client, self.declare_steps())
+            await run(self.client, self._declare_steps())
             self._is_declared = True
         return await run(self.client, steps)

@@ -60,7 +60,7 @@ class Worker:
 
     async def _do(self, job: RunningJob) -> None:
         mark = current.set(job)
-        job.begin_keeping()
+        job._begin_keeping()
         result: Any = None
         error: Optional[BaseException] = None
         try:
@@ -71,7 +71,7 @@ class Worker:
             log_failure(job, error)
         current.reset(mark)
         try:
-            await run(job.client, job.leave_steps(error, result))
+            await run(job.client, job._leave_steps(error, result))
         except StaleToken:
             pass  # it was cancelled, or is somebody else's
         except (TypeError, ValueError) as why:  # a result that is not JSON
