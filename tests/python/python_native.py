@@ -365,6 +365,18 @@ class ItemTests(case.Case):
         with self.assertRaisesRegex(TypeError, "pickle="):
             syncd.Queue("q").get()
 
+    def test_an_item_that_cannot_be_loaded_has_failed(self):
+        theirs = syncd.Queue("q", pickle=b"theirs", max_attempts=1)
+        theirs.put(ValueError("an object"))
+        theirs.put("text")
+        queue = syncd.Queue("q", pickle=b"ours")
+        self.assertRaisesRegex(TypeError, "not signed", queue.get)
+        counts = queue.show()["counts"]
+        self.assertEqual((counts["dead"], counts["running"]), (1, 0))
+        self.assertEqual(queue.get(), "text")
+        queue.task_done()
+        self.assertTrue(queue.join())
+
     def test_a_priority_queue_goes_by_what_it_can_tell(self):
         queue = syncd.PriorityQueue("p")
         for item in (3, (1, "b"), 2.5, (1, "a"), -1):

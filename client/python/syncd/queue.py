@@ -11,7 +11,8 @@ from .call import Request, Steps, checked_timeout
 from .client import Client, owner as _thread_owner
 from .errors import Empty, NotFound, QueueClosed, StaleToken
 from .item import PickleTerm, pack, priority_of, unpack
-from .job import Job, LeaseSteps, RunningJob, requests_to_give_back
+from .job import (Job, LeaseSteps, RunningJob, error_of,
+                  requests_to_give_back)
 from .names import Thing, leading_name
 from .scope import PRIVATE
 
@@ -183,6 +184,11 @@ class QueueSteps(Thing):
         if not result["jobs"]:
             raise Empty
         job = result["jobs"][0]
+        try:
+            item = unpack(job["body"], self._pickle)
+        except Exception as error:
+            self._refuse(job, error)
+            raise
         if not self._take:
             taken = self.client.taken_of(self.name)
             taken.add(job["id"], job["token"], owner)
@@ -193,7 +199,15 @@ class QueueSteps(Thing):
                     f"got without a task_done(): they stay unfinished, and "
                     f"come back if this process is killed; with take=True an "
                     f"item is finished by get()", RuntimeWarning, stacklevel=4)
-        return unpack(job["body"], self._pickle)
+        return item
+
+    def _refuse(self, job: Dict[str, Any], error: Exception) -> None:
+        """An item that cannot be loaded here failed: it may be another's to
+        load, and must not be what the next task_done() finishes."""
+        if not self._take:
+            self.client.post(Request("queue.fail", {
+                "id": job["id"], "token": job["token"],
+                "error": error_of(error)}))
 
     def _undo_get(self, result: Dict[str, Any]) -> List[Request]:
         jobs = result["jobs"]
@@ -381,7 +395,8 @@ class Queue(QueueSteps):
     def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
         """Takes an item: waits for one in line, or for `timeout` seconds, or,
         with block=False, not at all; then Empty. ShutDown if the queue is closed
-        and nothing is left."""
+        and nothing is left. An item that cannot be loaded, as another's pickle,
+        raises why, and has failed: it is tried again, and at last dead."""
         return self.client.run(self._take_steps(put_timeout(block, timeout),
                                                 _thread_owner()))
 
