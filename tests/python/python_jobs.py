@@ -6,6 +6,7 @@ import threading
 
 import case
 import syncd
+import syncd.aio
 
 
 class JobTests(case.Case):
@@ -256,6 +257,23 @@ class WorkerTests(case.Case):
         double.queue.shutdown()
         double.run()  # until nothing is left
         self.assertEqual(double.queue.qsize(), 0)
+
+    def test_mistakes_are_told_at_once(self):
+        with self.assertRaisesRegex(TypeError, "is given its queue"):
+            @syncd.worker
+            def bare(_):
+                pass
+        with self.assertRaisesRegex(TypeError, "for syncd.aio.worker"):
+            @syncd.worker("w")
+            async def coroutine(_):
+                pass
+        with self.assertRaisesRegex(TypeError, "is given its queue"):
+            @syncd.aio.worker
+            async def bare_coroutine(_):
+                pass
+        for options in ({"threads": 0}, {"processes": -1}):
+            self.assertRaises(ValueError, syncd.worker, "w", **options)
+        self.assertRaises(AttributeError, syncd.Condition, 5)
 
     def test_a_killed_process_is_replaced_and_its_job_done(self):
         program = self.program(PROCESSES)

@@ -20,6 +20,8 @@ class ConditionSteps(Thing):
     def __init__(self, name: Optional[str], lock: LockSteps,
                  client: Optional[Client]) -> None:
         super().__init__(name, client)
+        for method in ("acquire", "release"):
+            getattr(lock, method)  # or AttributeError, as in threading
         self._lock = lock
         self._waiting = 0
 

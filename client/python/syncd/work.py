@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import importlib
+import inspect
 import logging
 import signal
 import sys
@@ -15,7 +16,7 @@ from .call import Call, Request
 from .client import Client
 from .errors import Cancelled, Fail, QueueClosed, StaleToken, failure_text
 from .job import Job, LeaseSteps, RunningJob, error_of
-from .queue import Queue
+from .queue import Queue, QueueSteps
 
 Signals_ = Tuple[signal.Signals, ...]
 STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -133,6 +134,13 @@ class Loops:
         except (TypeError, ValueError) as why:  # a result that is not JSON
             log_failure(job, why)
             job.fail(why)
+
+
+def check_queue(queue: Any) -> None:
+    """Of @worker without parentheses it would be the function."""
+    if not isinstance(queue, (str, QueueSteps)):
+        raise TypeError("a worker is given its queue: "
+                        "@syncd.worker(\"mail\")")
 
 
 def repr_of(worker: Any) -> str:
@@ -278,9 +286,13 @@ def worker(queue: Union[str, Queue], *, threads: int = 1, processes: int = 0,
     The lease is kept alive meanwhile. With `processes` that many processes run
     it, with `threads` threads each; one that dies is replaced.
     """
+    check_queue(queue)
     if threads < 1 or processes < 0:
         raise ValueError("threads are at least 1, processes at least 0")
 
     def decorate(function: Callable[[Any], Any]) -> Worker:
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"{function.__name__} is a coroutine function: "
+                            f"that is for syncd.aio.worker")
         return Worker(function, queue, threads, processes, lease, client)
     return decorate

@@ -7,7 +7,7 @@ from typing import Any, Awaitable, Callable, Optional, Set, Union
 
 from ..errors import StaleToken
 from ..job import error_of
-from ..work import current, log_failure, repr_of
+from ..work import check_queue, current, log_failure, repr_of
 from .jobs import Job, Queue, RunningJob
 from .run import run
 
@@ -93,6 +93,8 @@ def worker(queue: Union[str, Queue], *, tasks: int = 1,
 
         await send.run()
     """
+    check_queue(queue)
+
     def decorate(function: Callable[[Any], Awaitable[Any]]) -> Worker:
         return Worker(function, queue, tasks, lease)
     return decorate
