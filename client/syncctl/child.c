@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,11 +26,15 @@ void child_control_init(struct child_control *control)
     atomic_init(&control->signals, 0);
     control->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK(control->wake_fd >= 0);
+    control->exec_error = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(control->exec_error != MAP_FAILED);
 }
 
 void child_control_fini(struct child_control *control)
 {
     close(control->wake_fd);
+    munmap(control->exec_error, sizeof(int));
 }
 
 void child_control_reset(struct child_control *control)
@@ -64,7 +69,6 @@ struct run {
     const struct child_plan *plan;
     struct child_control *control;
     pid_t parent;
-    int error; /* errno: it could not be started */
     pid_t pid;
     int pidfd;
     struct ends in;
@@ -176,9 +180,16 @@ become(void *arg)
     (void)signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, plan->mask, NULL);
     execvpe(plan->argv[0], plan->argv, plan->environment);
-    run->error = errno;
+    *run->control->exec_error = errno;
     return STATUS_GONE;
 }
+
+/* ThreadSanitizer takes what the child does for the sleeping thread's. */
+#ifdef __SANITIZE_THREAD__
+#define MEMORY_SHARED 0
+#else
+#define MEMORY_SHARED CLONE_VM
+#endif
 
 /*
  * Not by fork, which copies our page tables and makes every thread fault its
@@ -186,34 +197,38 @@ become(void *arg)
  * posix_spawn, which cannot have the child die with us. No signal may reach the
  * child while it has our memory.
  */
-static void spawn(struct run *run)
+static int spawn(struct run *run)
 {
+    int error = 0;
     sigset_t all;
     sigset_t before;
     size_t bytes = stack_bytes(run->plan->argv);
     char *stack = mem_alloc(bytes);
     run->parent = getpid();
+    *run->control->exec_error = 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    run->pid =
-        clone(become, stack + bytes,
-              CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, run, &run->pidfd);
+    run->pid = clone(become, stack + bytes,
+                     MEMORY_SHARED | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, run,
+                     &run->pidfd);
     if (run->pid < 0) {
-        run->error = errno;
+        error = errno;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     mem_free(stack);
+    return error;
 }
 
 /* 0, or the errno of what failed. */
 static int start(struct run *run)
 {
-    spawn(run);
-    if (run->error != 0) {
-        if (run->pid > 0) {
-            waitpid(run->pid, NULL, 0);
-        }
-        return run->error;
+    int error = spawn(run);
+    if (error == 0 && *run->control->exec_error != 0) {
+        error = *run->control->exec_error;
+        waitpid(run->pid, NULL, 0);
+    }
+    if (error != 0) {
+        return error;
     }
     close_end(&run->in.read);
     close_end(&run->out.write);

@@ -27,6 +27,7 @@ struct child_control {
     atomic_int end;       /* enum child_end, asked for */
     atomic_ulong signals; /* to be handed on: bit n - 1 is signal n */
     int wake_fd;          /* an eventfd */
+    int *exec_error;      /* errno of the exec; memory shared with the child */
 };
 
 void child_control_init(struct child_control *control);
