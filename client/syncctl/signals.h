@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct signals {
@@ -25,7 +26,7 @@ struct signals {
     void (*on_signal)(void *arg, int signal, int nth);
     void *arg;
     sem_t settled;
-    volatile sig_atomic_t last; /* the last signal; 0: none */
+    atomic_int last; /* the last signal; 0: none; of any thread */
 };
 
 void signals_watch(struct signals *signals,
