@@ -258,6 +258,39 @@ class WorkerTests(case.Case):
         double.run()  # until nothing is left
         self.assertEqual(double.queue.qsize(), 0)
 
+    def test_run_raises_what_ends_it(self):
+        queue = syncd.Queue("w", 5)
+        work = syncd.worker("w", threads=2,
+                            client=self.other(grace=0))(int)
+        raised = []
+
+        def run():
+            try:
+                work.run()
+            except syncd.Error as error:
+                raised.append(error)
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.wait_until(lambda: queue.show()["waiting"]["get"] == 2, "it waits")
+        with self.assertLogs("syncd", "ERROR") as logged:
+            self.daemon_.kill()
+            thread.join()
+        self.assertEqual(len(raised), 1)
+        self.assertIn("the worker of w ends: ", logged.output[0])
+
+    def test_any_exception_can_be_told(self):
+        class Mute(Exception):
+            def __str__(self):
+                raise ValueError
+        for raised, told in ((Mute(), "<exception str() failed>"),
+                             (OSError("\ud800"), "?"),
+                             (OSError("x" * 99999), "x" * 4096)):
+            job = syncd.Queue("q").put(1, max_attempts=1)
+            syncd.Queue("q").get_job().fail(raised)
+            with self.assertRaises(syncd.JobFailed) as caught:
+                job.result()
+            self.assertEqual(caught.exception.error["message"], told)
+
     def test_mistakes_are_told_at_once(self):
         with self.assertRaisesRegex(TypeError, "is given its queue"):
             @syncd.worker

@@ -11,17 +11,28 @@ from .item import PickleTerm, pack, unpack
 from .scope import inherit
 from .session import Keep
 
-# Of a traceback so much is kept as a job's error, characters.
+# Of a message and of a traceback so much is kept as a job's error, characters.
 TRACE_MAX = 4096
 
 
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # what was wrong is told all the same
+        return "<exception str() failed>"
+
+
 def error_of(error: BaseException) -> Dict[str, str]:
-    """An exception as JSON, to be kept with a job."""
+    """An exception as JSON, to be kept with a job; whatever it is."""
     trace = "".join(traceback.format_exception(type(error), error,
                                                error.__traceback__))
-    return {"type": type(error).__name__, "message": str(error),
-            "traceback": trace[-TRACE_MAX:].encode(
-                "utf-8", "replace").decode()}
+    return {"type": type(error).__name__,
+            "message": _text(_message(error)[:TRACE_MAX]),
+            "traceback": _text(trace[-TRACE_MAX:])}
 
 
 class JobSteps:

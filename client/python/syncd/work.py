@@ -14,7 +14,8 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Union
 
 from .call import Call, Request
 from .client import Client
-from .errors import Cancelled, Fail, QueueClosed, StaleToken, failure_text
+from .errors import (Cancelled, Error, Fail, QueueClosed, StaleToken,
+                     failure_text)
 from .job import Job, LeaseSteps, RunningJob, error_of
 from .queue import Queue, QueueSteps
 
@@ -59,6 +60,7 @@ class Loops:
         self._waiting: Set[Call] = set()
         self._running: Set[RunningJob] = set()
         self._threads: List[threading.Thread] = []
+        self._error: Optional[Exception] = None
 
     def start(self, count: int) -> None:
         """Starts so many."""
@@ -83,17 +85,32 @@ class Loops:
                 "id": job.id, "token": job.token, "free": True, "delay": 0}))
 
     def wait(self) -> None:
-        """Until all have ended."""
+        """Until all have ended; raises what ended them, if it was an error."""
         for thread in self._threads:
             thread.join()
+        if self._error is not None:
+            raise self._error
 
     def _loop(self) -> None:
-        while not self._stopping:
-            try:
-                job = self._next()
-            except (QueueClosed, Cancelled):
-                return
-            self._do(job)
+        try:
+            while not self._stopping:
+                self._do(self._next())
+        except (QueueClosed, Cancelled):
+            return
+        except Exception as error:
+            self._end_all(error)
+
+    def _end_all(self, error: Exception) -> None:
+        """One thread's error (no daemon, its disk is full) is that of all."""
+        if self._error is not None:
+            return
+        self._error = error
+        logging.getLogger("syncd").error("the worker of %s ends: %s",
+                                         self._queue.name, error)
+        try:
+            self.stop()
+        except Error:
+            pass  # without a daemon the others see for themselves
 
     def _next(self) -> RunningJob:
         asked: List[Call] = []
@@ -154,7 +171,8 @@ class Worker:
     """What @worker makes of a function; call it as before.
 
     run()     does jobs until the queue is closed, or until INT or TERM: then
-              those that run are finished, and at a second signal given back
+              those that run are finished, and at a second signal given back;
+              raises what else ends it, as ConnectError if the daemon is gone
     start()   the same in the background, with threads
     stop()    ends that: no more jobs are taken; waits for those that run
     put()     puts a job for it: Queue.put
@@ -228,9 +246,11 @@ class Worker:
         def second(number: int) -> None:
             loops.give_back()
             sys.exit(128 + number)
-        with Signals(stop, give_back, loops.stop, second):
-            loops.wait()
-        self._loops = None
+        try:
+            with Signals(stop, give_back, loops.stop, second):
+                loops.wait()
+        finally:
+            self._loops = None
 
 
 class Signals:
