@@ -191,6 +191,9 @@ class AioTests(case.Case):
             self.assertEqual([(job.item, job.stage, job.priority)
                               for job in jobs],
                              [(0, "one", 1), (1, "one", 1)])
+            with self.assertRaises(asyncio.QueueFull) as caught:
+                await queue.put_many(range(9), timeout=0)
+            self.assertEqual(caught.exception.ids, [])
             with self.assertRaises(syncd.Conflict):
                 await queue.delete()
             await queue.delete(force=True)

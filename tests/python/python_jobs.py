@@ -30,6 +30,22 @@ class JobTests(case.Case):
         event.set()
         self.assertEqual(queue.get(timeout=60), "after")
 
+    def test_one_alone_is_no_list_of_letters(self):
+        event, semaphore = syncd.Event("ev"), syncd.BoundedSemaphore("se", 1)
+        queue = syncd.Queue("q")
+        for after, limits in (("ev", "se"), (event, semaphore),
+                              ([event], ["se"])):
+            queue.put(1, after=after, limits=limits)
+            self.assertRaises(syncd.Empty, queue.get_nowait)
+            event.set()
+            self.assertEqual(queue.get(), 1)
+            self.assertEqual(semaphore.get_value(), 0)
+            queue.task_done()
+            event.clear()
+        batch = syncd.Batch(stages="only")
+        self.assertEqual([stage["stage"] for stage in batch.show()["stages"]],
+                         ["only"])
+
     def test_limits_of_a_job(self):
         syncd.BoundedSemaphore("s", 1)
         queue = syncd.Queue("q")
@@ -150,6 +166,14 @@ class JobTests(case.Case):
         putter.join()
         self.assertEqual(got, list(range(2500)))
         self.assertEqual(len(set(ids)), 2500)
+
+    def test_what_was_put_before_it_was_full_is_told(self):
+        queue = syncd.Queue("q", 3)
+        with self.assertRaises(syncd.Full) as caught:
+            queue.put_many(range(7), block=False)
+        jobs = queue.get_jobs(9)
+        self.assertEqual(caught.exception.ids, [job.id for job in jobs])
+        self.assertEqual([job.item for job in jobs], [0, 1, 2])
 
     def test_jobs_until_the_queue_is_closed(self):
         queue = syncd.Queue("q")

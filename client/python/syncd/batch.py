@@ -20,7 +20,7 @@ class BatchSteps(Thing):
         super().__init__(name, client)
         self._is_private = False  # the daemon names it, and keeps it
         self._named = name is not None
-        self._stages = list(stages)
+        self._stages = [stages] if isinstance(stages, str) else list(stages)
         self._on_failure = on_failure
 
     def _request(self, method: str, **params: Any) -> Request:

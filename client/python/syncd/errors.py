@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import queue as _queue
 import threading as _threading
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any, Dict, Optional, Sequence, Tuple, Type
 
 Empty = _queue.Empty
 Full = _queue.Full
@@ -150,7 +150,9 @@ class InvalidParams(ReplyError, ValueError):
 
 
 class QueueFull(ReplyError, _queue.Full):
-    """No room within the timeout."""
+    """No room within the timeout. `ids`: those that put_many() had put."""
+
+    ids: Sequence[int] = ()
 
 
 class QueueClosed(ReplyError, ShutDown):  # type: ignore[valid-type,misc]

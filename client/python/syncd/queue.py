@@ -9,7 +9,7 @@ from typing import (Any, Dict, Iterable, Iterator, List, Optional, Sequence,
 
 from .call import Request, Steps, checked_timeout
 from .client import Client, owner as _thread_owner
-from .errors import Empty, NotFound, QueueClosed, StaleToken
+from .errors import Empty, NotFound, QueueClosed, QueueFull, StaleToken
 from .item import PickleTerm, pack, priority_of, unpack
 from .job import (Job, LeaseSteps, RunningJob, error_of,
                   requests_to_give_back)
@@ -27,6 +27,7 @@ UNFINISHED_MANY = 10000
 MANY_ITEMS = 1000
 
 Named = Union[str, Thing]
+Names = Union[Named, Sequence[Named]]
 
 
 def name_of(thing: Any) -> str:
@@ -35,6 +36,13 @@ def name_of(thing: Any) -> str:
     if not isinstance(name, str):
         raise TypeError(f"a name is wanted, or what has one, not {thing!r}")
     return name
+
+
+def names_of(things: Names) -> List[str]:
+    """Their names; one alone is a list of it, not of its letters."""
+    if isinstance(things, (str, Thing)):
+        things = [things]
+    return [name_of(one) for one in things]
 
 
 def put_timeout(block: bool, timeout: Optional[float]) -> Optional[float]:
@@ -50,8 +58,8 @@ def put_terms(priority: Optional[float] = None, delay: Optional[float] = None,
               key: Optional[str] = None, lease: Optional[float] = None,
               max_attempts: Optional[int] = None,
               keep_done: Optional[float] = None,
-              limits: Optional[Sequence[Named]] = None,
-              after: Optional[Sequence[Named]] = None,
+              limits: Optional[Names] = None,
+              after: Optional[Names] = None,
               batch: Optional[Named] = None, stage: Optional[str] = None,
               inside: Optional[LeaseSteps] = None) -> Dict[str, Any]:
     """The terms of a put as parameters of queue.put."""
@@ -59,9 +67,9 @@ def put_terms(priority: Optional[float] = None, delay: Optional[float] = None,
         "priority": priority, "delay": delay, "key": key, "lease": lease,
         "max_attempts": max_attempts, "keep_done": keep_done, "stage": stage}
     if limits is not None:
-        terms["limits"] = [name_of(one) for one in limits]
+        terms["limits"] = names_of(limits)
     if after is not None:
-        terms["after"] = [name_of(one) for one in after]
+        terms["after"] = names_of(after)
     if inside is not None:
         terms["from"] = {"id": inside.id, "token": inside.token}
         batch = inside.batch if batch is None else batch
@@ -149,14 +157,15 @@ class QueueSteps(Thing):
                 job["priority"] = rank
             jobs.append(job)
             if len(jobs) >= most:
-                ids += yield from self._put_jobs(jobs, timeout, terms)
+                yield from self._put_jobs(jobs, timeout, terms, ids)
                 jobs = []
         if jobs:
-            ids += yield from self._put_jobs(jobs, timeout, terms)
+            yield from self._put_jobs(jobs, timeout, terms, ids)
         return ids
 
     def _put_jobs(self, jobs: List[Dict[str, Any]], timeout: Optional[float],
-                  terms: Dict[str, Any]) -> Steps[List[int]]:
+                  terms: Dict[str, Any], ids: List[int]) -> Steps[None]:
+        """One message of put_many; `ids` grows."""
         if any("priority" in job for job in jobs):
             request = self._request("queue.put", jobs=jobs, **terms)
         else:
@@ -164,9 +173,12 @@ class QueueSteps(Thing):
                                     bodies=[job["body"] for job in jobs],
                                     **terms)
         request.timeout = timeout
-        result = yield request
-        ids: List[int] = result["ids"]
-        return ids
+        try:
+            result = yield request
+        except QueueFull as full:
+            full.ids = ids
+            raise
+        ids += result["ids"]
 
     # Getting.
 
@@ -362,8 +374,8 @@ class Queue(QueueSteps):
             key: Optional[str] = None, lease: Optional[float] = None,
             max_attempts: Optional[int] = None,
             keep_done: Optional[float] = None,
-            limits: Optional[Sequence[Named]] = None,
-            after: Optional[Sequence[Named]] = None,
+            limits: Optional[Names] = None,
+            after: Optional[Names] = None,
             batch: Optional[Named] = None, stage: Optional[str] = None,
             inside: Optional[LeaseSteps] = None) -> Job:
         """Puts an item, and waits while the queue is full, or for `timeout`
@@ -375,9 +387,10 @@ class Queue(QueueSteps):
         key           while an unfinished job bears it, no second one is put: the
                       Job returned is that one, and its `duplicate` is True
         lease, max_attempts, keep_done   instead of the queue's
-        limits        BoundedSemaphores, or names: it runs while it has a permit
-                      of each
-        after         Events, or names: it waits until each was set
+        limits        BoundedSemaphores or their names, one or a list: it runs
+                      while it has a permit of each
+        after         Events or their names, one or a list: it waits until each
+                      was set
         batch, stage  it belongs to that stage of a Batch
         inside        a RunningJob that puts it into its own batch
         """
@@ -469,7 +482,8 @@ class Queue(QueueSteps):
                  batch: Optional[Named] = None, stage: Optional[str] = None,
                  inside: Optional[LeaseSteps] = None) -> List[int]:
         """Puts many, with few messages, on the same terms (see put); their ids.
-        `timeout` is for each message; those sent before stay put."""
+        `timeout` is for each message; those sent before stay put, and are the
+        `ids` of Full."""
         terms = put_terms(priority, delay, None, lease, max_attempts, keep_done,
                           None, None, batch, stage, inside)
         return self.client.run(self._put_many_steps(

@@ -8,11 +8,11 @@ from typing import (Any, AsyncIterator, Callable, Dict, Iterable, List,
 from ..batch import BatchSteps
 from ..call import Steps, checked_timeout
 from ..client import Client
-from ..errors import Empty, Full, QueueClosed
+from ..errors import Empty, Full, QueueClosed, QueueFull as _Full
 from ..item import PickleTerm, priority_of
 from ..job import JobSteps, LeaseSteps
 from ..names import leading_name
-from ..queue import Named, QueueSteps, put_terms
+from ..queue import Named, Names, QueueSteps, put_terms
 from .primitives import Event
 from .run import Declared, owner, run
 
@@ -22,7 +22,11 @@ class QueueEmpty(asyncio.QueueEmpty, Empty):
 
 
 class QueueFull(asyncio.QueueFull, Full):
-    """No room to put, in time."""
+    """No room to put, in time. `ids`: those that put_many() had put."""
+
+    def __init__(self, text: str = "", ids: Sequence[int] = ()) -> None:
+        super().__init__(text)
+        self.ids = ids
 
 
 class Job(JobSteps):
@@ -89,8 +93,8 @@ class Queue(QueueSteps, Declared):
                   lease: Optional[float] = None,
                   max_attempts: Optional[int] = None,
                   keep_done: Optional[float] = None,
-                  limits: Optional[Sequence[Named]] = None,
-                  after: Optional[Sequence[Named]] = None,
+                  limits: Optional[Names] = None,
+                  after: Optional[Names] = None,
                   batch: Optional[Named] = None, stage: Optional[str] = None,
                   inside: Optional[LeaseSteps] = None) -> Job:
         """Puts an item, and waits while the queue is full, at most `timeout`
@@ -125,8 +129,8 @@ class Queue(QueueSteps, Declared):
         try:
             return await self._run(self._put_many_steps(
                 items, checked_timeout(timeout), terms))
-        except Full as full:
-            raise QueueFull(str(full)) from None
+        except _Full as full:
+            raise QueueFull(str(full), full.ids) from None
 
     async def get(self, timeout: Optional[float] = None) -> Any:
         """Takes an item, and waits for one, at most `timeout` seconds; until
