@@ -69,6 +69,7 @@ class ClientTests(case.Case):
         lock = syncd.Lock("l", client=client)
         lock.acquire()
         client.close()
+        self.assertIn("closed", repr(client))
         self.assertFalse(syncd.Lock("l").locked())
         with self.assertRaises(syncd.ClosedError):
             lock.acquire()

@@ -61,8 +61,8 @@ class LikeTheirs(case.Case):
 
     def test_items_are_finished_by_get_or_by_task_done(self):
         queue, joinable = ours.Queue(), ours.JoinableQueue()
-        queue.put(1)
-        joinable.put(1)
+        queue.put(obj=1)
+        joinable.put_nowait(obj=1)
         self.assertEqual((queue.get(), joinable.get()), (1, 1))
         self.assertEqual(
             (queue.unfinished_tasks, joinable.unfinished_tasks), (0, 1))

@@ -153,8 +153,9 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
+        state = "closed" if self._closed else f"session={self.session_number}"
         return (f"<syncd.Client {self.socket or self._options.socket or ''!r} "
-                f"session={self.session_number}>")
+                f"{state}>")
 
     # For the other modules.
 

@@ -238,13 +238,17 @@ class _Closing(_queue.Queue):
             raise ValueError(f"Queue {self!r} is closed")
         self._used = True
 
-    def put(self, item: Any, block: bool = True,
+    def put(self, obj: Any, block: bool = True,  # type: ignore[override]
             timeout: Optional[float] = None, **terms: Any) -> Job:
         """Puts an item, and waits while the queue is full, or for `timeout`
         seconds, or, without `block`, not at all; then Full. For `terms` see
         syncd.Queue.put."""
         self._check_open()
-        return super().put(item, block, checked_timeout(timeout), **terms)
+        return super().put(obj, block, checked_timeout(timeout), **terms)
+
+    def put_nowait(self, obj: Any) -> Job:
+        """put(obj, block=False)."""
+        return self.put(obj, block=False)
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
         """Takes an item: waits for one in line, or for `timeout` seconds, or,

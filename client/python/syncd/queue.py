@@ -525,7 +525,8 @@ class Queue(QueueSteps):
         return self.client.run(self._show_steps())
 
     def delete(self, force: bool = False) -> None:
-        """Removes it; with `force` also with jobs in it, or in use."""
+        """Removes it; with `force` also with jobs in it, or in use. A named one
+        that was given no maxsize nor terms goes after an hour empty."""
         self.client.run(self._delete_steps(force))
 
     def __repr__(self) -> str:
