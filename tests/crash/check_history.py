@@ -25,9 +25,9 @@ def put(n, at, back, tag, id, queue="q", pid=1, **more):
             [back, "back", n, {"id": id}]]
 
 
-def get(n, at, back, id, token, tag, queue="q", until=FAR, **more):
+def get(n, at, back, id, token, tag, queue="q", until=FAR, attempt=1, **more):
     return [[at, "call", n, "queue.get", {"queue": queue, "max": 1, **more}],
-            [back, "back", n, {"jobs": [[id, token, tag, 1, until]],
+            [back, "back", n, {"jobs": [[id, token, tag, attempt, until]],
                                "finished": None}]]
 
 
@@ -126,6 +126,11 @@ STORIES = {
         + put(2, 12, 13, "t2", 6, "main"),
         "w": UP + get(1, 14, 15, 6, 9, "t2", "main")
         + get(2, 16, 17, 5, 10, "t1", "main")}),
+    "out before, and back late": (None, {
+        "a": UP + put(1, 10, 11, "t1", 5, "main")
+        + put(2, 12, 13, "t2", 6, "main"),
+        "w": UP + get(1, 14, 15, 6, 9, "t2", "main")
+        + get(2, 16, 17, 5, 10, "t1", "main", attempt=2)}),
     "joined too soon": ("join_returns_when_all_is_finished", {
         "a": JOB, "o": UP + join(1, 20, 21)}),
     "joined": (None, {

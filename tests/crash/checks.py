@@ -215,7 +215,10 @@ def producers_are_served_in_order(past, queue="main"):
                     call.params["queue"] == queue and not call.again and \
                     call.pid == life.pid and call.back < known_until:
                 for place, job in enumerate(call.result["jobs"]):
-                    places.append((job[1], place, job[0], job[2]))
+                    # One that was out before may have come back late: with
+                    # the session, say, of a consumer killed lives ago.
+                    if job[3] == 1:
+                        places.append((job[1], place, job[0], job[2]))
         last = {}
         for token, place, id, tag in sorted(places):
             if id in seen:
