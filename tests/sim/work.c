@@ -3,7 +3,8 @@
 /* The compiler's call has no argument, so there is no other place for it. */
 static uint64_t blocks;
 
-void __sanitizer_cov_trace_pc(void);
+/* Weak, since libFuzzer has one of its own. */
+__attribute__((weak)) void __sanitizer_cov_trace_pc(void);
 
 void __sanitizer_cov_trace_pc(void)
 {
