@@ -65,6 +65,9 @@ static const struct hint hints[] = {
      "anew, first: syncctl sem delete {0}"},
     {"conflict", "batch", "batch delete",
      "{0} has unfinished or dead jobs; first: syncctl batch cancel {0}"},
+    {"conflict", "id", "batch delete",
+     "{0} is done, but has dead jobs, or such as were retried; first, of each: "
+     "syncctl job cancel ID"},
     {"queue_closed", NULL, "put",
      "{0} is closed; to let jobs in again: syncctl queue open {0}"},
     {"queue_full", NULL, "put",

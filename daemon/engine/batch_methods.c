@@ -351,6 +351,24 @@ void method_batch_retry(struct engine *engine, struct session *session,
     sweep_batch(engine, batch, SWEEP_MEND);
 }
 
+/* One that went on over dead jobs (on_failure) is done with them in it. */
+static void refuse_to_delete(struct engine *engine,
+                             const struct batch_object *batch,
+                             const struct request *request)
+{
+    if (batch_is_over(batch)) {
+        refuse_about(
+            engine, ERROR_conflict, "id",
+            "%.*s is done, but has dead jobs, or such as were retried: "
+            "job.cancel them first",
+            (int)request->batch.len, request->batch.at);
+    } else {
+        refuse_about(engine, ERROR_conflict, "batch",
+                     "%.*s has unfinished or dead jobs: batch.cancel it first",
+                     (int)request->batch.len, request->batch.at);
+    }
+}
+
 void method_batch_delete(struct engine *engine, struct session *session,
                          const struct request *request)
 {
@@ -363,10 +381,7 @@ void method_batch_delete(struct engine *engine, struct session *session,
         const struct stage *stage = &batch->stages[i];
         if (stage->open > 0 || stage->dead_count > 0 ||
             !TAILQ_EMPTY(&stage->putters)) {
-            refuse_about(
-                engine, ERROR_conflict, "batch",
-                "%.*s has unfinished or dead jobs: batch.cancel it first",
-                (int)request->batch.len, request->batch.at);
+            refuse_to_delete(engine, batch, request);
             return;
         }
     }

@@ -226,6 +226,14 @@ class Failures(BatchCase):
         self.assertRegex(self.ctl("batch").lines[1], r"^b +broken +fetch")
         self.refused("batch", "delete", "b", status=1,
                      says="first: syncctl batch cancel b")
+        self.ctl("batch", "create", "c", "--stages", "only",
+                 "--on-failure", "continue")
+        self.ctl("put", "dead", "1", "--batch", "c", "--stage", "only")
+        self.ctl("batch", "seal", "c")
+        self.ctl("queue", "set", "dead", "--max-attempts", "1")
+        self.ctl("work", "dead", "--once", "--", "false", status=1)
+        self.refused("batch", "delete", "c", status=1,
+                     says="of each: syncctl job cancel ID")
         self.assertEqual(self.ctl("batch", "retry", "b").out,
                          "1 job retried\n")
         self.ctl("work", "q", "--until-empty", "--", "true")
