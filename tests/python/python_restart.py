@@ -134,6 +134,10 @@ class RestartTests(Restarting):
         waits = []
         thread = threading.Thread(
             target=lambda: waits.append(syncd.Queue("q", client=client).get()))
+        permits = syncd.BoundedSemaphore("s", 2, client=client)
+        for _ in range(2):
+            permits.acquire()
+        permits.release()
         lock.acquire()
         thread.start()
         self.wait_until(
@@ -142,6 +146,8 @@ class RestartTests(Restarting):
         self.restart()
         self.wait_until(lambda: lock.token is None, "it is noticed")
         self.assertRaises(syncd.LockLost, lock.release)
+        self.assertRaises(syncd.LockLost, permits.release)
+        self.assertRaises(ValueError, permits.release)
         syncd.Queue("q").put("x")
         thread.join(case.harness.PATIENCE)
         self.assertEqual(waits, ["x"])

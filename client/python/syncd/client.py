@@ -101,6 +101,8 @@ class Client:
         self.holds: Dict[str, Hold] = {}
         self.permits: Dict[str, List[int]] = {}  # tokens, by semaphore
         self.lost_locks: Set[Tuple[str, str]] = set()
+        self.bounded: Dict[str, int] = {}  # permits held, by semaphore
+        self.lost_bounded: Dict[str, int] = {}  # of these, with the session
         self.taken: Dict[str, Taken] = {}
         self.cleanups: Dict[int, List[Request]] = {}  # of private things
 
@@ -235,6 +237,7 @@ class Client:
         """By the keeper: what the session held is lost."""
         holds, self.holds, self.permits = self.holds, {}, {}
         self.lost_locks |= {(name, hold.owner) for name, hold in holds.items()}
+        self.lost_bounded, self.bounded = self.bounded, {}
         for taken in list(self.taken.values()):
             taken.lost += len(taken.jobs)
             taken.jobs = []

@@ -40,9 +40,18 @@ class SemaphoreSteps(Thing):
         params: Dict[str, Any] = {"semaphore": self.name}
         if hold:
             params["hold"] = True
-        result = yield Request("semaphore.acquire", params, timeout,
-                               self.bounded or hold, self._undo_acquire)
-        return result if result["acquired"] else None
+        result: Dict[str, Any] = yield Request(
+            "semaphore.acquire", params, timeout, self.bounded or hold,
+            self._undo_acquire)
+        if not result["acquired"]:
+            return None
+        if self.bounded:
+            self._count(self.client.bounded, 1)
+        return result
+
+    def _count(self, held: Dict[str, int], more: int) -> None:
+        """Only so that a lost permit can be told from one too many."""
+        held[self.name] = max(held.get(self.name, 0) + more, 0)
 
     def _undo_acquire(self, result: Dict[str, Any]) -> List[Request]:
         if not result["acquired"]:
@@ -65,7 +74,9 @@ class SemaphoreSteps(Thing):
         try:
             yield self._request("semaphore.release", **params)
         except OverRelease:
+            self._count(self.client.lost_bounded, -1)
             raise self._lost() from None
+        self._count(self.client.bounded, -1)
 
     def _any_token(self) -> int:
         held = self.client.permits.get(self.name)
@@ -84,7 +95,11 @@ class SemaphoreSteps(Thing):
         try:
             yield self._request("semaphore.release", permits=count)
         except OverRelease:
+            if self.client.lost_bounded.get(self.name):
+                self._count(self.client.lost_bounded, -count)
+                raise self._lost() from None
             raise ValueError("Semaphore released too many times") from None
+        self._count(self.client.bounded, -count)
 
     def _delete_steps(self, force: bool) -> Steps[None]:
         """semaphore.delete."""
@@ -137,7 +152,9 @@ class Semaphore(SemaphoreSteps):
         return granted is not None
 
     def release(self, n: int = 1) -> None:
-        """Gives `n` permits back, and wakes as many who wait."""
+        """Gives `n` permits back, and wakes as many who wait. Of a
+        BoundedSemaphore: ValueError if so many are not held, LockLost if they
+        were lost meanwhile."""
         self.client.run(self._release_steps(n))
 
     def __enter__(self) -> bool:
