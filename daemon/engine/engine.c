@@ -377,7 +377,7 @@ void engine_step(struct engine *engine, const struct event *event,
                  struct effects *effects)
 {
     engine->effects = effects;
-    engine->slice_left = engine->options.slice_jobs;
+    engine->slice_left = (int)engine->options.slice_jobs;
     tell_time(engine, event->now_us);
     switch (event->type) {
     case EVENT_CONNECTED:

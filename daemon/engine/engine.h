@@ -109,8 +109,8 @@ struct engine_options {
     size_t user_pending_max;     /* requests that wait */
     size_t user_memory_max;      /* jobs, bytes */
     size_t user_objects_max;
-    int slice_jobs; /* so much of what comes by the thousand in one step */
-    bool forgetful; /* the store keeps nothing: make no batches */
+    size_t slice_jobs; /* so much of what comes by the thousand in one step */
+    bool forgetful;    /* the store keeps nothing: make no batches */
 };
 
 extern const struct engine_options engine_options_default;

@@ -167,7 +167,8 @@ static void write_served(struct engine *engine, const struct want *want,
 
 /* Begins with the first job that may run; false: there is none. Jobs that are
  * finished by being handed out may end waits of others, whose answers are
- * written meanwhile: so such a get's answer is written aside. */
+ * written meanwhile, and so may those come upon whose batch is being cancelled:
+ * then the get's answer is written aside. */
 static bool serve(struct engine *engine, const struct want *want,
                   uint64_t *batch)
 {
@@ -175,7 +176,7 @@ static bool serve(struct engine *engine, const struct want *want,
     if (first == NULL) {
         return false;
     }
-    if (!want->take) {
+    if (!want->take && TAILQ_EMPTY(&engine->sweeps)) {
         write_served(engine, want, reply_begin(engine, want->to), first, batch);
         return true;
     }

@@ -246,7 +246,8 @@ static bool do_option(struct scenario *s, struct words *words)
                  {"pending_bytes_max", &o->pending_bytes_max},
                  {"user_pending_max", &o->user_pending_max},
                  {"user_memory_max", &o->user_memory_max},
-                 {"user_objects_max", &o->user_objects_max}};
+                 {"user_objects_max", &o->user_objects_max},
+                 {"slice_jobs", &o->slice_jobs}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         if (slice_equal(name, slice_of(sizes[i].name))) {
             *sizes[i].value = (size_t)value;

@@ -73,7 +73,7 @@ static struct world *new_world(struct run *run, bool first)
     struct world_options options = {
         .engine = engine_options_default, .trace = true, .unchecked = !first};
     if (run->slice_jobs > 0) {
-        options.engine.slice_jobs = run->slice_jobs;
+        options.engine.slice_jobs = (size_t)run->slice_jobs;
         options.trace = false;
         options.unchecked = false;
     }
