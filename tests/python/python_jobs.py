@@ -302,6 +302,18 @@ class WorkerTests(case.Case):
         self.assertEqual(len(raised), 1)
         self.assertIn("the worker of w ends: ", logged.output[0])
 
+    def test_a_command_that_failed_is_told_in_words(self):
+        for error, words in (
+                ({"exit": 3, "stderr": "no luck\n"},
+                 "it exited with status 3: no luck"),
+                ({"exit": 3}, "it exited with status 3"),
+                ({"signal": 9, "stderr": ""}, "signal 9 ended it"),
+                ({"timeout": 5, "signal": 15}, "it took too long"),
+                ({"type": "KeyError", "message": ""}, "KeyError"),
+                ({"any": "thing"}, "{'any': 'thing'}"), ("text", "text")):
+            self.assertEqual(str(syncd.JobFailed(7, error)),
+                             f"job 7 is dead: {words}")
+
     def test_any_exception_can_be_told(self):
         class Mute(Exception):
             def __str__(self):

@@ -82,11 +82,19 @@ class _RemoteTraceback(Exception):
 
 
 def failure_text(error: Any) -> str:
-    """What a job failed with, in a line if it was an exception of Python."""
-    if not (isinstance(error, dict) and "type" in error
-            and "message" in error):
+    """What a job failed with, in words: an exception of Python, or a command
+    of syncctl work."""
+    if not isinstance(error, dict):
         return str(error)
-    return f"{error['type']}: {error['message']}".removesuffix(": ")
+    for first, words, rest in (
+            ("type", "{}", "message"),
+            ("timeout", "it took too long", "stderr"),
+            ("signal", "signal {} ended it", "stderr"),
+            ("exit", "it exited with status {}", "stderr")):
+        if first in error:
+            text = f"{words.format(error[first])}: {error.get(rest, '')}"
+            return text.rstrip().removesuffix(":")
+    return str(error)
 
 
 class JobFailed(Error):
