@@ -22,6 +22,23 @@ int outcome_status(struct slice error)
     return status > 0 && status < 256 ? (int)status : STATUS_FAILED;
 }
 
+/* Of an exception of Python, "ValueError: no such user". */
+static bool write_exception(struct out *out, struct slice error,
+                            struct arena *arena)
+{
+    struct slice type = fields_text(error, "type", arena);
+    struct slice message = fields_text(error, "message", arena);
+    if (type.at == NULL || message.at == NULL) {
+        return false;
+    }
+    out_bytes(out, type);
+    if (message.len > 0) {
+        out_bytes(out, SLICE(": "));
+        out_bytes(out, message);
+    }
+    return true;
+}
+
 void outcome_write(struct out *out, struct slice error, struct arena *arena)
 {
     char text[64] = "";
@@ -33,7 +50,7 @@ void outcome_write(struct out *out, struct slice error, struct arena *arena)
                        status - STATUS_SIGNAL);
     } else if (fields_get(error, "exit").at != NULL) {
         (void)snprintf(text, sizeof(text), "it exited with status %d", status);
-    } else if (error.at != NULL) {
+    } else if (error.at != NULL && !write_exception(out, error, arena)) {
         out_bytes(out, body_text(error, arena));
     }
     out_bytes(out, slice_of(text));
@@ -53,6 +70,9 @@ static int failed(const struct invocation *invocation, uint64_t id,
                   struct slice error, struct arena *arena)
 {
     struct slice wrote = fields_text(error, "stderr", arena);
+    if (wrote.at == NULL) {
+        wrote = fields_text(error, "traceback", arena);
+    }
     if (wrote.at != NULL) {
         (void)fwrite(wrote.at, 1, wrote.len, stderr);
     }

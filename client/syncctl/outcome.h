@@ -4,7 +4,8 @@
  * `work` keeps why a command failed as the job's error: {"exit": N, ...},
  * {"signal": N, ...} or {"timeout": seconds, ...}, each with the end of what
  * it wrote on standard error as "stderr". Whoever waits for the job exits as
- * the command did.
+ * the command did. A worker in Python keeps an exception: {"type": ...,
+ * "message": ..., "traceback": ...}.
  */
 #ifndef SYNCCTL_OUTCOME_H
 #define SYNCCTL_OUTCOME_H

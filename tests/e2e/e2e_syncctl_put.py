@@ -329,6 +329,16 @@ class Wait(syncctl_case.SyncctlCase):
         self.assertEqual(self.finish(waiter).out, "fine\n")
         self.assertEqual(self.ctl("job", "wait", "1").out, "fine\n")
 
+    def test_an_exception_of_a_python_worker(self):
+        putter = self.start("put", "q", "x", "--wait")
+        job = self.rpc.call("queue.get", queue="q")["jobs"][0]
+        self.rpc.call("queue.fail", id=job["id"], token=job["token"], dead=True,
+                      error={"type": "ValueError", "message": "no such user",
+                             "traceback": "Traceback ...\n  line\n"})
+        self.assertEqual(self.finish(putter, status=1).err,
+                         "Traceback ...\n  line\nsyncctl: put: job 1 is dead: "
+                         "ValueError: no such user\n")
+
 
 class Terminal(terminal_case.TerminalCase):
     """The progress line, on a real terminal."""
