@@ -57,8 +57,9 @@ __attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
     len += vsnprintf(line + len, sizeof(line) - (size_t)len, format, args);
     va_end(args);
     CHECK(len > 0 && (size_t)len < sizeof(line) - 2);
-    memcpy(line + len, "]\n", 2);
-    CHECK(write(record_fd, line, (size_t)len + 2) == len + 2);
+    line[len++] = ']';
+    line[len++] = '\n';
+    CHECK(write(record_fd, line, (size_t)len) == len);
 }
 
 /* An error that has a place here is recorded; any other is the end. While the

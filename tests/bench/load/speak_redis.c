@@ -160,6 +160,7 @@ static void stream_ids(struct conn *conn, const char *command, bool group,
 static void stream_done(struct conn *conn)
 {
     size_t jobs = conn->held_count;
+    must(jobs > 0, "nothing to be done");
     size_t step = conn->load->plan->message == 1 ? 1 : jobs;
     for (size_t i = 0; i < jobs; i += step) {
         stream_ids(conn, "XACK", true, i, i + step);

@@ -13,10 +13,11 @@
 
 static void begin(struct conn *conn, enum op op, const char *method)
 {
+    unsigned long long id = ++conn->requests * 8 + op;
     conn_text(conn,
               "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\","
               "\"params\":{",
-              (unsigned long long)(++conn->requests * 8 + op), method);
+              id, method);
 }
 
 static void queue_name(struct conn *conn, long queue)
