@@ -55,10 +55,12 @@ static void set_full(struct commit *commit, bool full)
     }
     const struct log *log = commit->server->setup.log;
     if (full) {
+        const char *why = commit->why.text; /* "": the reserve was enough */
+        bool told = why[0] != '\0';
         log_line(log, LOG_ERR,
-                 "the disk is full (%s): what would take up more of it is "
+                 "the disk is full%s%s%s: what would take up more of it is "
                  "refused until there is room",
-                 commit->why.text);
+                 told ? " (" : "", why, told ? ")" : "");
     } else {
         log_line(log, LOG_NOTICE, "there is room on the disk again");
     }

@@ -109,7 +109,7 @@ class Full(harness.TestCase):
                 put()
         error = self.assertRpcError("unavailable", put_until_full)
         self.assertTrue(error.data["retryable"])
-        daemon.wait_log("the disk is full")
+        daemon.wait_log("the disk is full: ")
         # What frees room still works, and is kept.
         jobs = client.call("queue.get", queue="q", max=1000)["jobs"]
         client.call("queue.done", ids=[job["id"] for job in jobs],
