@@ -9,6 +9,11 @@ void hash_set_key(struct hash_key key)
     process_key = key;
 }
 
+uint64_t hash_multiplier(void)
+{
+    return process_key.a << 1 ^ UINT64_C(0x9E3779B97F4A7C15);
+}
+
 struct state {
     uint64_t v[4];
 };

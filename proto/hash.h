@@ -34,6 +34,10 @@ uint64_t hash_bytes(struct hash_key key, const void *at, size_t len);
 /* Under the key of this process. */
 unsigned hash_of(const void *at, size_t len);
 
+/* An odd number, another for each key: by the high half of a product with it,
+ * numbers that a client can choose are scattered. */
+uint64_t hash_multiplier(void);
+
 #define HASH_FUNCTION(at, len, value) ((value) = hash_of((at), (len)))
 #define uthash_malloc(size)           mem_alloc(size)
 #define uthash_free(at, size)         mem_free(at)

@@ -1,6 +1,7 @@
 #include "daemon/engine/pending.h"
 
 #include "proto/check.h"
+#include "proto/hash.h"
 #include "proto/memory.h"
 
 #define SLOTS_MIN 16
@@ -18,7 +19,8 @@ void pending_fini(struct pending *pending)
 
 static size_t home(const struct pending *pending, uint64_t key)
 {
-    return (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 20) & pending->mask;
+    uint64_t high = key * hash_multiplier() >> 32;
+    return (size_t)(high * ((uint64_t)pending->mask + 1) >> 32);
 }
 
 static void insert(struct pending *pending, struct pending_slot slot)

@@ -3,6 +3,8 @@
  *
  * An open-addressing table of 64-bit keys (of struct rpc_id), since nearly
  * every request passes through it: 16 bytes an id, nothing while it is empty.
+ * Where a key stands depends on the key of the process (hash.h): nobody can
+ * choose ids that all come to stand in one place.
  * A key that two different ids share is taken for a pending id; only a client
  * that looks for such a pair can hit it, and it hurts nobody but itself.
  */
