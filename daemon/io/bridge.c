@@ -427,6 +427,7 @@ static size_t serve_share(struct connection *c)
 {
     size_t bytes = 0;
     uint64_t until_ns = uv_hrtime() + SHARE_NS;
+    c->server->connections.serving = c;
     for (unsigned lines = 0; lines < SHARE_LINES && bytes < SHARE_BYTES;
          lines++) {
         if (hold_back(c)) {
@@ -441,6 +442,7 @@ static size_t serve_share(struct connection *c)
             break;
         }
     }
+    c->server->connections.serving = NULL;
     return bytes;
 }
 

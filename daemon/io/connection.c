@@ -33,6 +33,8 @@ void connections_init(struct connections *connections)
     TAILQ_INIT(&connections->stalled);
     TAILQ_INIT(&connections->leaving);
     TAILQ_INIT(&connections->dirty);
+    TAILQ_INIT(&connections->woken);
+    connections->serving = NULL;
 }
 
 struct connection *connections_find(struct connections *connections,
@@ -214,8 +216,8 @@ static void close_now(struct connection *c)
     CHECK(!c->closing);
     c->closing = true;
     unlink_input(c);
-    if (c->dirty) {
-        TAILQ_REMOVE(&all->dirty, c, dirty_link);
+    if (c->in_dirty != NULL) {
+        TAILQ_REMOVE(c->in_dirty, c, dirty_link);
     }
     all->unsent -= c->unsent;
     c->user->unsent -= c->unsent + c->gathered;
@@ -245,9 +247,9 @@ static void count_unsent(struct connection *c, size_t bytes)
     c->unsent += bytes;
     all->unsent += bytes;
     c->user->unsent += bytes;
-    if (!c->dirty) {
-        c->dirty = true;
-        TAILQ_INSERT_TAIL(&all->dirty, c, dirty_link);
+    if (c->in_dirty == NULL) {
+        c->in_dirty = c == all->serving ? &all->dirty : &all->woken;
+        TAILQ_INSERT_TAIL(c->in_dirty, c, dirty_link);
     }
 }
 

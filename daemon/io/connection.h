@@ -87,12 +87,12 @@ struct connection {
     uv_write_t write;
     bool writing;
     bool deaf;    /* the peer reads no more: replies are thrown away */
-    bool dirty;   /* in connections.dirty */
     bool closing; /* uv_close was called */
     size_t unsent;
 
     UT_hash_handle hh;
     TAILQ_ENTRY(connection) input_link; /* of ready, stalled or leaving */
+    struct connection_list *in_dirty;   /* NULL: nothing new to be sent */
     TAILQ_ENTRY(connection) dirty_link;
 };
 
@@ -113,6 +113,10 @@ struct connections {
     struct connection_list stalled;
     struct connection_list leaving;
     struct connection_list dirty; /* with replies of this turn */
+    struct connection_list woken; /* those to what others have asked for, sent
+                                     first: whoever waited is waked before
+                                     whoever has just asked is answered */
+    const struct connection *serving; /* whose share it is; NULL: nobody's */
     char read[READ_BYTES]; /* where every read goes first, so that a quiet
                               connection needs no buffer of its own */
 };

@@ -48,15 +48,20 @@ static void tell_time(struct server *server)
     }
 }
 
-static void flush_all(struct server *server)
+static void flush(struct connection_list *dirty)
 {
-    struct connection_list *dirty = &server->connections.dirty;
     struct connection *c;
     while ((c = TAILQ_FIRST(dirty)) != NULL) {
         TAILQ_REMOVE(dirty, c, dirty_link);
-        c->dirty = false;
+        c->in_dirty = NULL;
         connection_flush(c);
     }
+}
+
+static void flush_all(struct server *server)
+{
+    flush(&server->connections.woken);
+    flush(&server->connections.dirty);
 }
 
 /* Are lines still carried out? Not at the very end, when what was read has
