@@ -7,19 +7,6 @@
 
 #include <pthread.h>
 
-static struct syncd_text text_of(const char *text)
-{
-    return (struct syncd_text){text, strlen(text)};
-}
-
-static void ok(int status)
-{
-    if (status != SYNCD_OK) {
-        print_error("status %d: %s\n", status, syncd_error_text());
-    }
-    assert_int_equal(status, SYNCD_OK);
-}
-
 static void refused(int status, const char *name)
 {
     assert_int_equal(status, SYNCD_E_REPLY);
@@ -33,20 +20,6 @@ static void broken(int status, const char *reason)
     assert_string_equal(syncd_error_name(), "broken");
     assert_string_equal(syncd_error_reason(), reason);
     assert_true(*syncd_error_text() != '\0');
-}
-
-static int start(void **state)
-{
-    static struct daemon daemon; /* of the group, until stop */
-    daemon_new(&daemon, "sqlite");
-    *state = &daemon;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    daemon_free(*state);
-    return 0;
 }
 
 /* Until so many wait for what a show method tells of. */
@@ -386,5 +359,5 @@ int main(void)
         cmocka_unit_test(test_event),  cmocka_unit_test(test_after),
         cmocka_unit_test(test_rounds), cmocka_unit_test(test_broken),
         cmocka_unit_test(test_batch),  cmocka_unit_test(test_restart)};
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, daemon_begin_group, daemon_end_group);
 }

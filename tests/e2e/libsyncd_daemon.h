@@ -26,6 +26,20 @@
 
 #include <cmocka.h>
 
+/* A call that must succeed. */
+static inline void ok(int status)
+{
+    if (status != SYNCD_OK) {
+        print_error("status %d: %s\n", status, syncd_error_text());
+    }
+    assert_int_equal(status, SYNCD_OK);
+}
+
+static inline struct syncd_text text_of(const char *text)
+{
+    return (struct syncd_text){text, strlen(text)};
+}
+
 struct daemon {
     char dir[48];
     char socket[64];
@@ -129,12 +143,23 @@ static inline struct syncd *daemon_open(const struct daemon *daemon,
 {
     struct syncd_options options = {.socket = daemon->socket, .grace = grace};
     struct syncd *s = NULL;
-    int status = syncd_open(&options, &s);
-    if (status != SYNCD_OK) {
-        print_error("%s\n", syncd_error_text());
-    }
-    assert_int_equal(status, SYNCD_OK);
+    ok(syncd_open(&options, &s));
     return s;
+}
+
+/* Of a group of tests: one daemon for all, as their state. */
+static inline int daemon_begin_group(void **state)
+{
+    static struct daemon daemon;
+    daemon_new(&daemon, "sqlite");
+    *state = &daemon;
+    return 0;
+}
+
+static inline int daemon_end_group(void **state)
+{
+    daemon_free(*state);
+    return 0;
 }
 
 #endif

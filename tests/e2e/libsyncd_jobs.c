@@ -8,36 +8,9 @@
 #include <pthread.h>
 #include <sched.h>
 
-static struct syncd_text text_of(const char *text)
-{
-    return (struct syncd_text){text, strlen(text)};
-}
-
-static void ok(int status)
-{
-    if (status != SYNCD_OK) {
-        print_error("status %d: %s\n", status, syncd_error_text());
-    }
-    assert_int_equal(status, SYNCD_OK);
-}
-
 static void declare(struct syncd *s, const char *params)
 {
     ok(syncd_call(s, "queue.declare", params, NULL));
-}
-
-static int start(void **state)
-{
-    static struct daemon daemon; /* of the group, until stop */
-    daemon_new(&daemon, "sqlite");
-    *state = &daemon;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    daemon_free(*state);
-    return 0;
 }
 
 static void test_life(void **state)
@@ -367,5 +340,5 @@ int main(void)
         cmocka_unit_test(test_too_long),  cmocka_unit_test(test_close_frees),
         cmocka_unit_test(test_interrupt), cmocka_unit_test(test_exercise),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, daemon_begin_group, daemon_end_group);
 }

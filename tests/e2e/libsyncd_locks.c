@@ -8,14 +8,6 @@
 
 #include <pthread.h>
 
-static void ok(int status)
-{
-    if (status != SYNCD_OK) {
-        print_error("status %d: %s\n", status, syncd_error_text());
-    }
-    assert_int_equal(status, SYNCD_OK);
-}
-
 static void refused(int status, const char *name)
 {
     assert_int_equal(status, SYNCD_E_REPLY);

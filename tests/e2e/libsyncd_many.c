@@ -8,33 +8,6 @@
 
 #include <sched.h>
 
-static struct syncd_text text_of(const char *text)
-{
-    return (struct syncd_text){text, strlen(text)};
-}
-
-static void ok(int status)
-{
-    if (status != SYNCD_OK) {
-        print_error("status %d: %s\n", status, syncd_error_text());
-    }
-    assert_int_equal(status, SYNCD_OK);
-}
-
-static int start(void **state)
-{
-    static struct daemon daemon; /* of the group, until stop */
-    daemon_new(&daemon, "sqlite");
-    *state = &daemon;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    daemon_free(*state);
-    return 0;
-}
-
 /* Puts so many, whose bodies are 0, 1, ... */
 static void put_numbers(struct syncd *s, const char *queue, size_t count)
 {
@@ -371,5 +344,5 @@ int main(void)
         cmocka_unit_test(test_begin_refused),
         cmocka_unit_test(test_begin_restart),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, daemon_begin_group, daemon_end_group);
 }

@@ -12,19 +12,6 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-static void ok(int status)
-{
-    if (status != SYNCD_OK) {
-        print_error("status %d: %s\n", status, syncd_error_text());
-    }
-    assert_int_equal(status, SYNCD_OK);
-}
-
-static struct syncd_text text_of(const char *text)
-{
-    return (struct syncd_text){text, strlen(text)};
-}
-
 /* --- a lease is held on ------------------------------------------------------
  */
 
