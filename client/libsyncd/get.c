@@ -186,7 +186,7 @@ struct finished {
     struct syncd_job *const *jobs;
     const char *const *results; /* NULL: none */
     size_t count;
-    bool taken_over; /* they are finished */
+    bool taken_over; /* they are finished, or there were none */
     size_t stale;    /* of them, ours no more */
 };
 
@@ -230,6 +230,10 @@ static int finish_then_get(struct syncd *s, const char *queue, size_t max,
                            double timeout, struct finished *finished,
                            struct syncd_job ***jobs, size_t *count)
 {
+    finished->taken_over = !jobs_are_any(finished->jobs, finished->count);
+    if (finished->taken_over) {
+        return syncd_get_many(s, queue, max, timeout, jobs, count);
+    }
     int64_t began_us = monotonic_us();
     int status = finish_and_get(s, queue, max, timeout, finished, jobs, count);
     if (status != SYNCD_TIMEOUT) {
@@ -247,12 +251,9 @@ int syncd_next_many(struct syncd *s, const char *queue, size_t max,
     struct syncd_job **next = NULL;
     size_t next_count = 0;
     struct finished finished = {.jobs = *jobs, .count = *count};
-    bool any = jobs_are_any(*jobs, *count);
     int status =
-        any ? finish_then_get(s, queue, max, timeout, &finished, &next,
-                              &next_count)
-            : syncd_get_many(s, queue, max, timeout, &next, &next_count);
-    if (any && !finished.taken_over) {
+        finish_then_get(s, queue, max, timeout, &finished, &next, &next_count);
+    if (!finished.taken_over) {
         return status;
     }
     syncd_jobs_free(*jobs, *count);
@@ -270,11 +271,9 @@ int syncd_next(struct syncd *s, const char *queue, double timeout,
     struct syncd_job **next = NULL;
     size_t next_count = 0;
     struct finished finished = {.jobs = job, .results = &result, .count = 1};
-    bool any = *job != NULL;
-    int status = any ? finish_then_get(s, queue, 1, timeout, &finished, &next,
-                                       &next_count)
-                     : syncd_get_many(s, queue, 1, timeout, &next, &next_count);
-    if (any && !finished.taken_over) {
+    int status =
+        finish_then_get(s, queue, 1, timeout, &finished, &next, &next_count);
+    if (!finished.taken_over) {
         return status;
     }
     syncd_job_free(*job);

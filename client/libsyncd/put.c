@@ -214,6 +214,14 @@ static int read_ids(const struct call *call, size_t count, uint64_t *ids)
     return members.bad || got != count ? jobs_no_sense(call) : SYNCD_OK;
 }
 
+/* run_put of so many jobs; their ids. */
+static int run_puts(struct call *call, struct syncd *s, double timeout,
+                    size_t count, uint64_t *ids)
+{
+    int status = run_put(call, s, timeout);
+    return status == SYNCD_OK ? read_ids(call, count, ids) : status;
+}
+
 int syncd_put_many(struct syncd *s, const char *queue,
                    const struct syncd_text *bodies, size_t count,
                    const struct syncd_terms *terms, double timeout,
@@ -232,10 +240,7 @@ int syncd_put_many(struct syncd *s, const char *queue,
         status = write_bodies(&call, bodies, count);
     }
     if (status == SYNCD_OK) {
-        status = run_put(&call, s, timeout);
-    }
-    if (status == SYNCD_OK) {
-        status = read_ids(&call, count, ids);
+        status = run_puts(&call, s, timeout, count, ids);
     }
     call_fini(&call);
     return status;
@@ -276,8 +281,7 @@ static int write_job(struct call *call, const struct syncd_new_job *job,
 static int write_jobs(struct call *call, const struct syncd_new_job *jobs,
                       size_t count)
 {
-    static const struct syncd_terms none = {
-        .lease = -1, .keep_done = -1, .max_attempts = -1};
+    const struct syncd_terms none = SYNCD_TERMS;
     const struct syncd_terms *first = jobs[0].terms ? jobs[0].terms : &none;
     int status = SYNCD_OK;
     write_batch(&call->line, first);
@@ -308,10 +312,7 @@ int syncd_put_jobs(struct syncd *s, const char *queue,
         status = write_jobs(&call, jobs, count);
     }
     if (status == SYNCD_OK) {
-        status = run_put(&call, s, timeout);
-    }
-    if (status == SYNCD_OK) {
-        status = read_ids(&call, count, ids);
+        status = run_puts(&call, s, timeout, count, ids);
     }
     call_fini(&call);
     return status;
