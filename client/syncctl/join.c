@@ -111,13 +111,11 @@ static int join_run(struct invocation *invocation)
     const struct option_value *timeout = &invocation->options[JOIN_TIMEOUT];
     struct syncd *s = NULL;
     char *result = NULL;
-    struct out params = {0};
     int status = ask_open(invocation, ASK_GRACE, &s);
     if (status != STATUS_DONE) {
         return status;
     }
-    write_begin_object(&params);
-    WRITE(&params, string, "queue", slice_of(invocation->words[0]));
+    struct out params = ask_begin(invocation, "queue");
     if (timeout->text != NULL) {
         WRITE(&params, number, "timeout", timeout->number);
     }

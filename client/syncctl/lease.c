@@ -79,9 +79,7 @@ static void print_job(const struct invocation *invocation, struct slice job)
 static struct out get_params(const struct invocation *invocation)
 {
     const struct option_value *options = invocation->options;
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, string, "queue", slice_of(invocation->words[0]));
+    struct out params = ask_begin(invocation, "queue");
     if (options[GET_TIMEOUT].text != NULL) {
         WRITE(&params, number, "timeout", options[GET_TIMEOUT].number);
     }

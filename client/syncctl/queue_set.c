@@ -4,7 +4,6 @@
 #include "client/syncctl/say.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -130,10 +129,7 @@ static bool write_terms(const struct invocation *invocation, struct out *params)
 
 static int set_run(struct invocation *invocation)
 {
-    char *result = NULL;
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, string, "queue", slice_of(invocation->words[0]));
+    struct out params = ask_begin(invocation, "queue");
     if (!write_terms(invocation, &params)) {
         out_fini(&params);
         return say_usage(
@@ -142,14 +138,7 @@ static int set_run(struct invocation *invocation)
             "as in 1s,2,5m,0.1",
             invocation->options[SET_BACKOFF].text);
     }
-    write_end_object(&params);
-    int status =
-        ask_once(invocation, ASK_NO_GRACE, "queue.declare", &params, &result);
-    if (status == STATUS_DONE && invocation->json) {
-        puts(result);
-    }
-    free(result);
-    return status;
+    return ask_change(invocation, ASK_NO_GRACE, "queue.declare", &params);
 }
 
 const struct command command_queue_set = {

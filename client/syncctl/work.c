@@ -90,9 +90,7 @@ static struct out take_params(const struct invocation *invocation, size_t max,
                               const struct out *done)
 {
     const struct option_value *options = invocation->options;
-    struct out params = {0};
-    write_begin_object(&params);
-    WRITE(&params, string, "queue", slice_of(invocation->words[0]));
+    struct out params = ask_begin(invocation, "queue");
     WRITE(&params, integer, "max", (int64_t)max);
     if (options[WORK_LEASE].text != NULL) {
         WRITE(&params, number, "lease", options[WORK_LEASE].number);
