@@ -1,6 +1,7 @@
 #include "daemon/store/page_sum.h"
 
 #include "daemon/store/log_file.h"
+#include "daemon/store/shim_file.h"
 #include "proto/check.h"
 #include "proto/memory.h"
 
@@ -27,10 +28,9 @@ struct page_sum {
     char name[NAME_BYTES];
 };
 
-/* A database file; the base's own file lies behind it. */
+/* A database file. */
 struct summed_file {
-    sqlite3_file file;
-    sqlite3_file *real;
+    struct shim_file shim;
     unsigned char *copy; /* owned: of a page that is being written */
     bool summed;         /* its pages have sums */
 };
@@ -86,14 +86,14 @@ static int summed_close(sqlite3_file *file)
 {
     struct summed_file *f = summed_of(file);
     mem_free(f->copy);
-    return f->real->pMethods->xClose(f->real);
+    return shim_close(file);
 }
 
 static int summed_read(sqlite3_file *file, void *bytes, int len,
                        sqlite3_int64 at)
 {
     struct summed_file *f = summed_of(file);
-    int rc = f->real->pMethods->xRead(f->real, bytes, len, at);
+    int rc = shim_read(file, bytes, len, at);
     if (rc != SQLITE_OK) {
         return rc; /* a short read is zeros to SQLite: no page is */
     }
@@ -118,78 +118,13 @@ static int summed_write(sqlite3_file *file, const void *bytes, int len,
         memcpy(f->copy + len - sizeof(sum), &sum, sizeof(sum));
         bytes = f->copy;
     }
-    return f->real->pMethods->xWrite(f->real, bytes, len, at);
+    return shim_write(file, bytes, len, at);
 }
 
-static int summed_truncate(sqlite3_file *file, sqlite3_int64 size)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xTruncate(real, size);
-}
-
-static int summed_sync(sqlite3_file *file, int flags)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xSync(real, flags);
-}
-
-static int summed_size(sqlite3_file *file, sqlite3_int64 *size)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xFileSize(real, size);
-}
-
-static int summed_lock(sqlite3_file *file, int level)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xLock(real, level);
-}
-
-static int summed_unlock(sqlite3_file *file, int level)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xUnlock(real, level);
-}
-
-static int summed_reserved(sqlite3_file *file, int *reserved)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xCheckReservedLock(real, reserved);
-}
-
-static int summed_control(sqlite3_file *file, int op, void *arg)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xFileControl(real, op, arg);
-}
-
-static int summed_sector(sqlite3_file *file)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xSectorSize(real);
-}
-
-static int summed_traits(sqlite3_file *file)
-{
-    sqlite3_file *real = summed_of(file)->real;
-    return real->pMethods->xDeviceCharacteristics(real);
-}
-
-/* Version 1: without shared memory and mapped pages. */
 static const sqlite3_io_methods summed_methods = {
-    .iVersion = 1,
-    .xClose = summed_close,
-    .xRead = summed_read,
-    .xWrite = summed_write,
-    .xTruncate = summed_truncate,
-    .xSync = summed_sync,
-    .xFileSize = summed_size,
-    .xLock = summed_lock,
-    .xUnlock = summed_unlock,
-    .xCheckReservedLock = summed_reserved,
-    .xFileControl = summed_control,
-    .xSectorSize = summed_sector,
-    .xDeviceCharacteristics = summed_traits,
+    SHIM_METHODS,           .xClose = summed_close,     .xRead = summed_read,
+    .xWrite = summed_write, .xTruncate = shim_truncate, .xSync = shim_sync,
+    .xFileSize = shim_size,
 };
 
 /* Page 1 may be read from the log alone, so its copy in the file is asked
@@ -197,7 +132,7 @@ static const sqlite3_io_methods summed_methods = {
 static int look_at_header(struct summed_file *f)
 {
     unsigned char header[SPARE_AT + 1];
-    int rc = f->real->pMethods->xRead(f->real, header, sizeof(header), 0);
+    int rc = shim_read(&f->shim.file, header, sizeof(header), 0);
     if (rc == SQLITE_IOERR_SHORT_READ) {
         return SQLITE_OK;
     }
@@ -218,20 +153,18 @@ static int summed_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file,
         return base->xOpen(base, name, file, flags, out_flags);
     }
     struct summed_file *f = summed_of(file);
-    *f = (struct summed_file){.real = (sqlite3_file *)(void *)(f + 1)};
-    f->real->pMethods = NULL;
-    int rc = base->xOpen(base, name, f->real, flags, out_flags);
-    if (rc == SQLITE_OK) {
-        rc = look_at_header(f);
-    }
+    *f = (struct summed_file){0};
+    int rc = shim_open(base, name, &f->shim, sizeof(*f), flags, out_flags);
     if (rc != SQLITE_OK) {
-        if (f->real->pMethods != NULL) {
-            (void)f->real->pMethods->xClose(f->real);
-        }
+        return rc;
+    }
+    rc = look_at_header(f);
+    if (rc != SQLITE_OK) {
+        (void)shim_close(file);
         return rc;
     }
     f->copy = mem_alloc(PAGE_BYTES_MAX);
-    f->file.pMethods = &summed_methods;
+    f->shim.file.pMethods = &summed_methods;
     return SQLITE_OK;
 }
 
@@ -248,7 +181,7 @@ struct page_sum *page_sum_new(const char *base_name)
     v->vfs.pNext = NULL;
     v->vfs.zName = v->name;
     v->vfs.xOpen = summed_open;
-    int summed_bytes = (int)sizeof(struct summed_file) + base->szOsFile;
+    int summed_bytes = shim_bytes(base, sizeof(struct summed_file));
     int log_bytes = log_file_bytes(base);
     v->vfs.szOsFile = summed_bytes > log_bytes ? summed_bytes : log_bytes;
     int rc = sqlite3_vfs_register(&v->vfs, 0);
