@@ -9,7 +9,7 @@ struct spare {
 
 /* A class holds what has at least CLASS_STEP * class + CLASS_LEAST bytes. */
 #define CLASS_STEP  16
-#define CLASS_LEAST 8
+#define CLASS_LEAST sizeof(struct spare)
 
 static size_t class_for(size_t size)
 {
@@ -18,16 +18,10 @@ static size_t class_for(size_t size)
                : (size - CLASS_LEAST + CLASS_STEP - 1) / CLASS_STEP;
 }
 
-static size_t class_of(size_t usable)
+static size_t bytes_of(size_t class)
 {
-    return (usable - CLASS_LEAST) / CLASS_STEP;
+    return CLASS_STEP * class + CLASS_LEAST;
 }
-
-#ifdef __SANITIZE_ADDRESS__
-#define KEEP_MAX ((size_t)0)
-#else
-#define KEEP_MAX SPARE_BYTES_MAX
-#endif
 
 void *spares_take(struct spares *spares, size_t size)
 {
@@ -37,24 +31,23 @@ void *spares_take(struct spares *spares, size_t size)
     }
     struct spare *spare = spares->last[class];
     spares->last[class] = spare->next;
-    spares->bytes -= mem_size(spare);
+    spares->bytes -= bytes_of(class);
     return spare;
 }
 
 void spares_give(struct spares *spares, void *take_block)
 {
     size_t usable = mem_size(take_block);
-    if (usable < sizeof(struct spare) || usable < CLASS_LEAST ||
-        class_of(usable) >= SPARE_CLASSES ||
-        spares->bytes + usable > KEEP_MAX) {
+    size_t class = (usable - CLASS_LEAST) / CLASS_STEP; /* huge if too small */
+    if (class >= SPARE_CLASSES ||
+        spares->bytes + bytes_of(class) > SPARE_BYTES_MAX) {
         mem_free(take_block);
         return;
     }
     struct spare *spare = take_block;
-    size_t class = class_of(usable);
     spare->next = spares->last[class];
     spares->last[class] = spare;
-    spares->bytes += usable;
+    spares->bytes += bytes_of(class);
 }
 
 void spares_fini(struct spares *spares)

@@ -19,14 +19,24 @@
 /* Classes of 16 bytes; what is larger goes to the heap. */
 #define SPARE_CLASSES 40
 
+/* gcc says it by a macro, clang by a feature. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define SPARE_BYTES_MAX ((size_t)0)
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SPARE_BYTES_MAX ((size_t)0)
+#endif
+#ifndef SPARE_BYTES_MAX
 #define SPARE_BYTES_MAX ((size_t)512 << 10)
+#endif
 
 struct spare;
 
 /* All zero: empty. Of one thread. */
 struct spares {
     struct spare *last[SPARE_CLASSES]; /* given back last, of each class */
-    size_t bytes;                      /* of all of them */
+    size_t bytes;                      /* of all of them, at least */
 };
 
 /* Gives all of it to the heap. */

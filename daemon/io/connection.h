@@ -114,7 +114,7 @@ struct connections {
     struct connection_list leaving;
     struct connection_list dirty; /* with replies of this turn */
     struct connection_list woken; /* those to what others have asked for, sent
-                                     first: whoever waited is waked before
+                                     first: whoever waited is woken before
                                      whoever has just asked is answered */
     const struct connection *serving; /* whose share it is; NULL: nobody's */
     char read[READ_BYTES]; /* where every read goes first, so that a quiet

@@ -9,11 +9,7 @@
 
 #include <cmocka.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define KEEPS 0
-#else
-#define KEEPS 1
-#endif
+#define KEEPS (SPARE_BYTES_MAX > 0)
 
 #define SIZE_MAX_TRIED 1000
 #define BLOCKS         5000
