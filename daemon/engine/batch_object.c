@@ -52,9 +52,7 @@ struct batch_object *batch_new(struct engine *engine, uint64_t id,
 
 void batch_changed(struct engine *engine, struct batch_object *batch)
 {
-    if (!engine->options.forgetful) {
-        change_mark(engine, ROW_batch, batch, &batch->saved);
-    }
+    change_mark(engine, ROW_batch, batch, &batch->saved);
 }
 
 static void touch(struct engine *engine, struct batch_object *batch)

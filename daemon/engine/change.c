@@ -134,8 +134,6 @@ struct saved *change_fill_row(struct engine *engine, enum row_kind kind,
     switch (kind) {
     case ROW_counters:
         *(struct row_counters *)row = counters_row(engine);
-        engine->job_ids.cut = engine->job_ids.reserved;
-        engine->tokens.cut = engine->tokens.reserved;
         return &engine->counters_saved;
     case ROW_queue: {
         struct queue *queue = object;
@@ -241,6 +239,8 @@ const struct batch *change_cut(struct engine *engine)
     if (changes->open_live > 0) {
         /* What was done must not lie in the future after a restart. */
         change_mark(engine, ROW_counters, engine, &engine->counters_saved);
+        engine->job_ids.cut = engine->job_ids.reserved;
+        engine->tokens.cut = engine->tokens.reserved;
     }
     /* An empty batch, if everything was undone: replies wait for it. */
     changes->batch = (struct batch){.number = changes->done + 1};

@@ -59,7 +59,8 @@ void changes_fini(struct changes *changes, struct spares *spares);
 struct saved *change_fill_row(struct engine *engine, enum row_kind kind,
                               void *object, void *row);
 
-/* The row of `object` is new or changed. */
+/* The row of `object` is new or changed. Without effect if the store keeps
+ * nothing (engine_options.forgetful). */
 void change_mark(struct engine *engine, enum row_kind kind, void *object,
                  struct saved *saved);
 

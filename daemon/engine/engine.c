@@ -74,9 +74,7 @@ static uint64_t next_number(struct engine *engine, struct numbers *numbers)
 {
     if (numbers->next + NUMBERS_RESERVED / 2 >= numbers->reserved) {
         numbers->reserved = numbers->next + NUMBERS_RESERVED;
-        if (!engine->options.forgetful) {
-            change_mark(engine, ROW_counters, engine, &engine->counters_saved);
-        }
+        change_mark(engine, ROW_counters, engine, &engine->counters_saved);
     }
     CHECK(numbers->next < (uint64_t)WIRE_INTEGER_MAX);
     return numbers->next++;

@@ -193,9 +193,7 @@ void method_event_set(struct engine *engine, struct session *session,
     struct event_object *event =
         event_use(engine, request->event, account_at_hand(engine));
     if (!event->set) {
-        if (!engine->options.forgetful) {
-            change_mark(engine, ROW_event, event, &event->saved);
-        }
+        change_mark(engine, ROW_event, event, &event->saved);
         event_set(engine, event);
     }
     answer_empty(engine, event_seen(engine, event));

@@ -105,7 +105,7 @@ void holders_remove(struct hold_holders *holders, struct hold *hold)
 
 void hold_changed(struct engine *engine, struct hold *hold)
 {
-    if (hold->session->kept && !engine->options.forgetful) {
+    if (hold->session->kept) {
         change_mark(engine, ROW_hold, hold, &hold->saved);
     }
 }

@@ -26,9 +26,7 @@ static struct semaphore *semaphore_new(struct engine *engine, uint64_t id,
 
 static void changed(struct engine *engine, struct semaphore *semaphore)
 {
-    if (!engine->options.forgetful) {
-        change_mark(engine, ROW_semaphore, semaphore, &semaphore->saved);
-    }
+    change_mark(engine, ROW_semaphore, semaphore, &semaphore->saved);
 }
 
 static int64_t permits_free(const struct semaphore *semaphore)
