@@ -438,7 +438,9 @@ void method_queue_get(struct engine *engine, struct session *session,
     if (get_refused(engine, request, &want, names.count - want.queues_count)) {
         return;
     }
-    use_queues(engine, names, &want);
+    if (want.queues_count < names.count) {
+        use_queues(engine, names, &want);
+    }
     if (request->has_done) {
         finish_first(engine, session, request, &want);
     }

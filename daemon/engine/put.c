@@ -525,8 +525,7 @@ void method_queue_put(struct engine *engine, struct session *session,
     if (refuse_size(engine, queue, &load, &waits)) {
         return;
     }
-    queue = queue_use(engine, request->queue);
-    if (queue == NULL) {
+    if (queue == NULL && (queue = queue_use(engine, request->queue)) == NULL) {
         return;
     }
     if (waits) {
