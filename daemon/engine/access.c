@@ -373,10 +373,7 @@ bool access_sees(const struct engine *engine, enum kind kind, struct slice name)
 static const struct named *waits_at(const struct waiter *waiter, size_t i)
 {
     if (waiter->kind == WAITER_GET) {
-        return i < waiter->links_count
-                   ? &CONTAINER_OF(waiter->links[i].list, struct queue, getters)
-                          ->named
-                   : NULL;
+        return i < waiter->links_count ? &get_queue(waiter, i)->named : NULL;
     }
     if (i > 0) {
         return NULL;

@@ -108,10 +108,7 @@ static void move(struct engine *engine, struct job *job, enum job_state state,
     if (state != JOB_RUNNING) {
         lease_end(engine, job);
     }
-    job_link(engine, job,
-             state == JOB_READY ? limited_ready_set(queue, job)
-                                : queue->sets[state],
-             rank);
+    job_link(engine, job, limited_set_of(queue, job, state), rank);
     if (job_state_is_unfinished(state)) {
         job_key(queue, job);
     } else {
@@ -128,7 +125,7 @@ static void link_free(struct engine *engine, struct job *job,
         job_link(engine, job, queue->sets[JOB_DELAYED],
                  later(engine->now_us, delay_us));
     } else {
-        job_link(engine, job, limited_ready_set(queue, job),
+        job_link(engine, job, limited_set_of(queue, job, JOB_READY),
                  job_rank(job_priority(job)));
     }
 }
@@ -378,7 +375,7 @@ void job_revive(struct engine *engine, struct job *job)
     job_extra(engine, job)->finished_at_us = 0;
     job->extra->crashes = 0;
     job_unlink(job);
-    job_link(engine, job, limited_ready_set(queue, job),
+    job_link(engine, job, limited_set_of(queue, job, JOB_READY),
              job_rank(job_priority(job)));
     if (job->extra->stage != NULL) {
         stage_revive(engine, job);

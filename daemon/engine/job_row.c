@@ -241,9 +241,7 @@ bool job_load(struct engine *engine, const struct row_job *row)
     if (state == JOB_HELD) {
         job_place(engine, job, queue, row->rank_us);
     } else {
-        job_link(engine, job,
-                 state == JOB_READY ? limited_ready_set(queue, job)
-                                    : queue->sets[state],
+        job_link(engine, job, limited_set_of(queue, job, state),
                  loaded_rank(engine, job, row, state));
     }
     if (job_state_is_unfinished(state)) {

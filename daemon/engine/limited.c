@@ -142,10 +142,12 @@ static void leave_lane(struct limited_set *limited)
 
 /* Sets. */
 
-struct job_set *limited_ready_set(struct queue *queue, const struct job *job)
+struct job_set *limited_set_of(struct queue *queue, const struct job *job,
+                               enum job_state state)
 {
-    if (job->extra == NULL || job->extra->limits_count == 0) {
-        return queue->sets[JOB_READY];
+    if (state != JOB_READY || job->extra == NULL ||
+        job->extra->limits_count == 0) {
+        return queue->sets[state];
     }
     struct limited_set key = {.limits = job->extra->limits,
                               .limits_count = job->extra->limits_count};

@@ -61,8 +61,10 @@ RB_HEAD(lanes, lane);
 RB_HEAD(open_lanes, lane);
 TAILQ_HEAD(lane_line, lane);
 
-/* Where that job stands while it is ready. */
-struct job_set *limited_ready_set(struct queue *queue, const struct job *job);
+/* Where that job stands in that state, if no stage holds it: among the ready
+ * ones its limits count. */
+struct job_set *limited_set_of(struct queue *queue, const struct job *job,
+                               enum job_state state);
 
 /* A job came into the set or left it. It is freed if that was the last one. */
 void limited_changed(struct job_set *set);

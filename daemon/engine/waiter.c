@@ -173,9 +173,7 @@ static void note_watched(struct engine *engine, struct waiter *waiter)
 {
     for (size_t i = 0; waiter->kind == WAITER_GET && i < waiter->links_count;
          i++) {
-        struct waiter_list *list = waiter->links[i].list;
-        CONTAINER_OF(list, struct queue, getters)->idle_since_us =
-            engine->now_us;
+        get_queue(waiter, i)->idle_since_us = engine->now_us;
     }
     if (waiter->kind == WAITER_JOIN) {
         waiter->u.join->idle_since_us = engine->now_us;
