@@ -50,7 +50,6 @@ static struct lease *lease_new(struct engine *engine, const struct want *want,
         .length_us = want->lease_us >= 0 ? want->lease_us : job_lease_us(job),
         .began_us = engine->now_us,
         .uid = session->peer.uid,
-        .detached = want->detached,
         .session = want->detached ? NULL : session,
     };
     (void)lease_keep(engine, lease);

@@ -80,13 +80,12 @@ struct job_extra {
 /* A job that runs: whose it is, and until when. */
 struct lease {
     struct job *job;
-    struct session *session; /* NULL: detached, or its session is away */
+    struct session *session; /* NULL: detached */
     uint64_t token;
     int64_t length_us;
     int64_t began_us;
     uint32_t uid; /* done, fail and extend go by token, for this user */
     bool kept;    /* outlives a restart: written with the job */
-    bool detached;
     TAILQ_ENTRY(lease) of_session; /* or of engine->detached */
     struct stage *stage;      /* of the job, while it is a party; else NULL */
     RB_ENTRY(lease) by_stage; /* of its session */
@@ -113,16 +112,16 @@ struct job {
     char body[];       /* JSON */
 };
 
-/*
- * The jobs of one queue in one state. A set that is doomed (purged, of a
- * deleted queue) is out of reach: for everyone its jobs are gone already.
- */
 enum apart {
     APART_NOT,
     APART_STAGE, /* side_set.h */
     APART_LIMITS /* limited.h */
 };
 
+/*
+ * The jobs of one queue in one state. A set that is doomed (purged, of a
+ * deleted queue) is out of reach: for everyone its jobs are gone already.
+ */
 struct job_set {
     struct job_tree tree;
     enum apart apart; /* from the queue's set of its state, and why */

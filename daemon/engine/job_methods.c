@@ -17,7 +17,7 @@ static void write_consumer(struct out *out, const struct lease *lease)
     }
     WRITE(out, integer, "uid", lease->uid);
     WRITE(out, integer, "token", (int64_t)lease->token);
-    WRITE(out, flag, "detached", lease->detached);
+    WRITE(out, flag, "detached", session == NULL);
     write_end_object(out);
 }
 

@@ -95,7 +95,6 @@ static struct lease *load_lease(struct engine *engine,
     lease->uid = (uint32_t)row->lease_uid;
     lease->kept = true;
     lease->loaded = true;
-    lease->detached = session == NULL;
     for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
          i++) {
         semaphore_job_began(job->extra->limits[i]);

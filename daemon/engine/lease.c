@@ -38,7 +38,7 @@ static struct lease_list *list_of(struct engine *engine,
 bool lease_keep(const struct engine *engine, struct lease *lease)
 {
     if (lease->kept || engine->full ||
-        (!lease->detached && !lease->session->kept)) {
+        (lease->session != NULL && !lease->session->kept)) {
         return false;
     }
     lease->kept = true;
