@@ -225,20 +225,6 @@ static void take_sets(struct taking *taking, unsigned states)
     }
 }
 
-void queue_end(struct engine *engine, struct named *named)
-{
-    struct queue *queue = CONTAINER_OF(named, struct queue, named);
-    struct taking taking = {
-        .engine = engine, .queue = queue, .kind = SWEEP_DELETE};
-    queue_forget(engine, queue);
-    take_sets(&taking, (1U << JOB_STATES) - 1);
-    if (taking.last != NULL) {
-        queue_touch(engine, queue);
-    } else if (queue->sweeps == 0) {
-        queue_free(engine, queue);
-    }
-}
-
 void sweep_begin(struct engine *engine, struct queue *queue, unsigned states,
                  enum sweep_kind kind)
 {
@@ -269,9 +255,16 @@ void sweep_resume(struct engine *engine, struct queue *queue)
     struct taking taking = {
         .engine = engine, .queue = queue, .kind = SWEEP_DELETE};
     take_sets(&taking, (1U << JOB_STATES) - 1);
-    if (taking.last == NULL) {
+    if (queue->sweeps == 0) {
         queue_free(engine, queue);
     }
+}
+
+void queue_end(struct engine *engine, struct named *named)
+{
+    struct queue *queue = CONTAINER_OF(named, struct queue, named);
+    queue_forget(engine, queue);
+    sweep_resume(engine, queue);
 }
 
 void sweep_release(struct engine *engine, struct stage *stage)
