@@ -1,7 +1,8 @@
 /*
- * The hash of every table: SipHash-1-3 (Aumasson and Bernstein, 2012) under a
+ * The hash of the tables: SipHash-1-3 (Aumasson and Bernstein, 2012) under a
  * key that no client knows, so that nobody can choose names, ids or keys that
- * all come to stand in one bucket.
+ * all come to stand in one bucket; a multiplication for numbers that no client
+ * chooses.
  *
  * Include it instead of <uthash.h>, which it sets up. Nothing visible may
  * depend on the order of a hash table: uthash walks one in the order of
