@@ -152,6 +152,21 @@ class RestartTests(Restarting):
         thread.join(case.harness.PATIENCE)
         self.assertEqual(waits, ["x"])
 
+    def test_permits_lost_one_after_the_other(self):
+        client = self.other(grace=0)
+        lock = syncd.Lock("l", client=client)
+        permits = syncd.BoundedSemaphore("s", 2, client=client)
+        for _ in range(2):
+            lock.acquire()
+            permits.acquire()
+            self.restart()
+            self.wait_until(lambda: lock.token is None, "it is noticed")
+        for _ in range(2):
+            self.assertRaises(syncd.LockLost, permits.release)
+        self.assertRaises(ValueError, permits.release)
+        syncd.Semaphore("u", client=client).release()
+        self.assertEqual((client.bounded, client.lost_bounded), ({}, {}))
+
     def test_an_orderly_restart_loses_nothing_either(self):
         queue = syncd.Queue("q")
         stop = threading.Event()

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import weakref
+from collections import Counter
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .call import Call, Request, Steps, T, checked_timeout
@@ -101,8 +102,8 @@ class Client:
         self.holds: Dict[str, Hold] = {}
         self.permits: Dict[str, List[int]] = {}  # tokens, by semaphore
         self.lost_locks: Set[Tuple[str, str]] = set()
-        self.bounded: Dict[str, int] = {}  # permits held, by semaphore
-        self.lost_bounded: Dict[str, int] = {}  # of these, with the session
+        self.bounded: Counter[str] = Counter()  # permits held, by semaphore
+        self.lost_bounded: Counter[str] = Counter()  # with their sessions
         self.taken: Dict[str, Taken] = {}
         self.cleanups: Dict[int, List[Request]] = {}  # of private things
 
@@ -237,7 +238,8 @@ class Client:
         """By the keeper: what the session held is lost."""
         holds, self.holds, self.permits = self.holds, {}, {}
         self.lost_locks |= {(name, hold.owner) for name, hold in holds.items()}
-        self.lost_bounded, self.bounded = self.bounded, {}
+        self.lost_bounded += self.bounded
+        self.bounded = Counter()
         for taken in list(self.taken.values()):
             taken.lost += len(taken.jobs)
             taken.jobs = []

@@ -50,8 +50,13 @@ class SemaphoreSteps(Thing):
         return result
 
     def _count(self, held: Dict[str, int], more: int) -> None:
-        """Only so that a lost permit can be told from one too many."""
-        held[self.name] = max(held.get(self.name, 0) + more, 0)
+        """Only so that a lost permit can be told from one too many: no name of
+        which none is held is kept."""
+        count = held.get(self.name, 0) + more
+        if count > 0:
+            held[self.name] = count
+        else:
+            held.pop(self.name, None)
 
     def _undo_acquire(self, result: Dict[str, Any]) -> List[Request]:
         if not result["acquired"]:
