@@ -1,4 +1,5 @@
 """Jobs, workers and batches of the module syncd."""
+import functools
 import os
 import pickle
 import signal
@@ -89,7 +90,7 @@ class JobTests(case.Case):
                 pickle.dumps(running)
             running.done(21)
         self.assertEqual((job.queue, job.result(60)), ("q", 21))
-        with self.assertRaises(TypeError):
+        with self.assertRaisesRegex(TypeError, "make it anew"):
             pickle.dumps(syncd.Queue("q", client=self.other()).put(1))
 
     def test_a_cancelled_job(self):
@@ -336,6 +337,13 @@ class WorkerTests(case.Case):
             @syncd.worker("w")
             async def coroutine(_):
                 pass
+
+        async def also():
+            pass
+        with self.assertRaisesRegex(TypeError, "for syncd.aio.worker"):
+            syncd.worker("w")(functools.partial(also))
+        self.assertRegex(repr(syncd.worker("w")(functools.partial(int))),
+                         "^<syncd.Worker functools.partial.* of 'w'>$")
         with self.assertRaisesRegex(TypeError, "is given its queue"):
             @syncd.aio.worker
             async def bare_coroutine(_):

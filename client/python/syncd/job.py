@@ -81,7 +81,9 @@ class JobSteps:
 
     def __reduce__(self) -> Tuple[Any, ...]:
         if self.client is not _own_client():
-            raise TypeError("what has a client of its own cannot be pickled")
+            raise TypeError("a job of a client of its own cannot be pickled: "
+                            "make it anew over there, as Job(client, id, "
+                            "queue)")
         return _again, (type(self), self.id, self.queue, self.duplicate,
                         self._pickle)
 

@@ -160,11 +160,17 @@ def check_queue(queue: Any) -> None:
                         "@syncd.worker(\"mail\")")
 
 
+def _name_of(function: Any) -> str:
+    """Not everything that can be called has a name: functools.partial."""
+    name: str = getattr(function, "__qualname__", "") or repr(function)
+    return name
+
+
 def repr_of(worker: Any) -> str:
     """Of this one or the asyncio one."""
     given = worker._given
     queue = given if isinstance(given, str) else given.name
-    return f"<syncd.Worker {worker.__qualname__} of {queue!r}>"
+    return f"<syncd.Worker {_name_of(worker._function)} of {queue!r}>"
 
 
 class Worker:
@@ -312,7 +318,7 @@ def worker(queue: Union[str, Queue], *, threads: int = 1, processes: int = 0,
 
     def decorate(function: Callable[[Any], Any]) -> Worker:
         if inspect.iscoroutinefunction(function):
-            raise TypeError(f"{function.__name__} is a coroutine function: "
+            raise TypeError(f"{_name_of(function)} is a coroutine function: "
                             f"that is for syncd.aio.worker")
         return Worker(function, queue, threads, processes, lease, client)
     return decorate
