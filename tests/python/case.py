@@ -62,6 +62,12 @@ class Case(harness.TestCase):
         """The next line of its output."""
         self.assertEqual(process.stdout.readline().rstrip("\n"), line)
 
+    @staticmethod
+    def let(process):
+        """It may go on: its next line of input, which is empty."""
+        process.stdin.write("\n")
+        process.stdin.flush()
+
     def ends(self, process, status=0):
         """It ends with that status; the rest of its output."""
         out, _ = process.communicate(timeout=harness.PATIENCE)

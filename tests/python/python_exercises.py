@@ -54,11 +54,6 @@ class ProcessTests(case.Case):
         with open(os.path.join(EXAMPLES, "processes.py")) as file:
             return self.program(file.read(), *arguments)
 
-    def let(self, process):
-        """It may go on with its work."""
-        process.stdin.write("\n")
-        process.stdin.flush()
-
     def test_producers_and_consumers(self):
         producers = [self.start("produce", "work", name, "10")
                      for name in ("ada", "bob")]

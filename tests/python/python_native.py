@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import textwrap
 import threading
 import unittest
 
@@ -131,7 +132,8 @@ barrier.abort()
 """
 
 CHILD = """
-def child():
+def child(queue, slots, event, barrier):
+    sys.stdin = open(0)  # which multiprocessing has closed
     with slots:
         print("child", flush=True)
         sys.stdin.readline()
@@ -142,30 +144,16 @@ def child():
 
 FORKED = PRIVATE_THINGS + CHILD + """
 if os.fork() == 0:
-    child()
+    child(queue, slots, event, barrier)
     os._exit(0)
 signal.pause()
 """
 
-STARTED_ANEW = """
+STARTED_ANEW = f"""
 import multiprocessing, signal, sys
-
-def child(queue, slots, event, barrier):
-    sys.stdin = open(0)
-    with slots:
-        print("child", flush=True)
-        sys.stdin.readline()
-        print(queue.get(), slots.get_value(), event.is_set(), barrier.broken,
-              flush=True)
-        sys.stdin.readline()
-
+{CHILD}
 if __name__ == "__main__":
-    import syncd
-    queue, slots = syncd.Queue(5), syncd.Semaphore(2)
-    queue.put("x")
-    event, barrier = syncd.Event(), syncd.Barrier(2)
-    event.set()
-    barrier.abort()
+{textwrap.indent(PRIVATE_THINGS, "    ")}
     multiprocessing.get_context("spawn").Process(
         target=child, args=(queue, slots, event, barrier)).start()
     signal.pause()
@@ -197,12 +185,10 @@ class PrivateTests(case.Case):
         self.says(parent, "child")
         parent.kill()
         parent.wait()
-        parent.stdin.write("\n")
-        parent.stdin.flush()
+        self.let(parent)
         self.says(parent, "x 1 True True")
         self.assertEqual(len(self.things()), 4)
-        parent.stdin.write("\n")
-        parent.stdin.flush()
+        self.let(parent)
         self.wait_until(lambda: not self.things(), "all is gone")
 
     def test_a_forked_child_outlives_its_parent(self):
@@ -223,8 +209,7 @@ class PrivateTests(case.Case):
         self.says(program, "made")
         self.daemon_.kill()
         self.daemon_.start()
-        program.stdin.write("\n")
-        program.stdin.flush()
+        self.let(program)
         self.assertEqual(self.ends(program), "x 2 True\n")
         self.assertEqual(self.things(), [])
 
