@@ -11,7 +11,6 @@
 #include "client/syncctl/body.h"
 #include "client/syncctl/duration.h"
 #include "client/syncctl/fields.h"
-#include "client/syncctl/outcome.h"
 #include "client/syncctl/say.h"
 #include "proto/scan.h"
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import (Any, AsyncIterator, Callable, Dict, Iterable, List,
+from typing import (Any, AsyncIterator, Dict, Iterable, List,
                     Optional, Sequence)
 
 from ..batch import BatchSteps
