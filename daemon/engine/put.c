@@ -439,21 +439,15 @@ static void wait_for_room(struct engine *engine, struct queue *queue,
     queue_touch(engine, queue);
 }
 
-static bool refuse_now(struct engine *engine, const struct queue *queue)
+static bool refuse_closed(struct engine *engine, const struct queue *queue)
 {
-    if (engine->full) {
-        refuse(engine, ERROR_unavailable,
-               "the disk is full, so nothing can be put: free some room; what "
-               "is there can be taken, finished and deleted");
-        return true;
+    if (!queue->closed) {
+        return false;
     }
-    if (queue != NULL && queue->closed) {
-        refuse(engine, ERROR_queue_closed,
-               "%.*s is closed: queue.open lets jobs in again",
-               (int)queue->named.name.len, queue->named.name.at);
-        return true;
-    }
-    return false;
+    refuse(engine, ERROR_queue_closed,
+           "%.*s is closed: queue.open lets jobs in again",
+           (int)queue->named.name.len, queue->named.name.at);
+    return true;
 }
 
 /* Is the one job there already? It is answered before room is asked for. */
@@ -497,6 +491,16 @@ static bool refuse_size(struct engine *engine, const struct queue *queue,
     return *waits && refuse_wait(engine, queue);
 }
 
+/* Whatever queue it is for. */
+bool queue_put_adds(const struct engine *engine, struct session *session,
+                    const struct request *request)
+{
+    (void)engine;
+    (void)session;
+    (void)request;
+    return true;
+}
+
 void method_queue_put(struct engine *engine, struct session *session,
                       const struct request *request)
 {
@@ -507,8 +511,8 @@ void method_queue_put(struct engine *engine, struct session *session,
         return;
     }
     struct queue *queue = queue_find(engine, request->queue);
-    if (refuse_now(engine, queue) ||
-        (queue != NULL && answer_duplicate(engine, queue, &load)) ||
+    if ((queue != NULL && (refuse_closed(engine, queue) ||
+                           answer_duplicate(engine, queue, &load))) ||
         refuse_hopeless(engine,
                         queue == NULL ? &queue_terms_default : &queue->terms,
                         &load)) {

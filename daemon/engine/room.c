@@ -7,6 +7,7 @@
     "there can be taken, finished and deleted"
 
 static adds_row *const adds[METHODS] = {
+    [METHOD_queue_put] = queue_put_adds,
     [METHOD_queue_declare] = queue_declare_adds,
     [METHOD_queue_pause] = queue_flag_adds,
     [METHOD_queue_resume] = queue_flag_adds,

@@ -35,7 +35,7 @@ struct session;
 void room_changed(struct engine *engine, bool full);
 
 /* Would the request at hand add what there is no room for? Then it was refused.
- * (A put asks by itself: put.c.) */
+ */
 bool room_refused(struct engine *engine);
 
 /* May so many bytes of texts of its not be kept? Then it was refused. */
@@ -52,6 +52,7 @@ bool room_is_spent(const struct engine *engine);
 typedef bool adds_row(const struct engine *engine, struct session *session,
                       const struct request *request);
 
+adds_row queue_put_adds;
 adds_row queue_declare_adds;
 adds_row queue_flag_adds;
 adds_row lock_acquire_adds;

@@ -388,9 +388,9 @@ static bool may_put(struct model *m, const struct m_to *to,
     if (!batch_lets(m, to, request, put) || !limits_there(m, to, put)) {
         return false;
     }
-    if (m->full || (queue->exists && queue->closed)) {
-        m_error(m, to, m->full ? ERROR_unavailable : ERROR_queue_closed, NULL,
-                m->full ? 0 : m_queue_needs(m, m_index(request->queue)));
+    if (queue->exists && queue->closed) {
+        m_error(m, to, ERROR_queue_closed, NULL,
+                m_queue_needs(m, m_index(request->queue)));
         return false;
     }
     return true;

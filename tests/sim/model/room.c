@@ -42,6 +42,9 @@ static bool set_adds(const struct model *m, const struct request *request)
 static bool adds(struct model *m, const struct m_to *to,
                  const struct request *request)
 {
+    if (request->method == METHOD_queue_put) {
+        return true;
+    }
     if (request->method == METHOD_queue_declare) {
         return declare_adds(m, request);
     }
