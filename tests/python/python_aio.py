@@ -246,6 +246,23 @@ class AioTests(case.Case):
             await self.until(is_back, "it is given back")
         self.run_async(test)
 
+    def test_one_that_is_cancelled_ends_no_worker(self):
+        async def test():
+            @aio.worker("w")
+            async def work(item):
+                if item == "bad":
+                    await aio.current_job().cancel()
+                    return object()
+                return item
+            runs = asyncio.ensure_future(work.run())
+            with self.assertLogs("syncd", "WARNING"):
+                await work.put("bad")
+                job = await work.put(2, keep_done=60)
+                self.assertEqual(await job.result(60), 2)
+            runs.cancel()
+            await asyncio.gather(runs, return_exceptions=True)
+        self.run_async(test)
+
     def test_a_loop_that_is_closed_takes_nothing_along(self):
         async def test():
             asyncio.ensure_future(aio.Lock("l").acquire())

@@ -283,6 +283,19 @@ class WorkerTests(case.Case):
         double.run()  # until nothing is left
         self.assertEqual(double.queue.qsize(), 0)
 
+    def test_one_that_is_cancelled_ends_no_worker(self):
+        @syncd.worker("w")
+        def work(item):
+            if item == "bad":
+                syncd.current_job().cancel()
+                return object()
+            return item
+        work.start()
+        with self.assertLogs("syncd", "WARNING"):
+            work.put("bad")
+            self.assertEqual(work.put(2, keep_done=60).result(60), 2)
+        work.stop()
+
     def test_run_raises_what_ends_it(self):
         queue = syncd.Queue("w", 5)
         work = syncd.worker("w", threads=2,

@@ -12,7 +12,7 @@ import threading
 from types import FrameType
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Union
 
-from .call import Call, Request
+from .call import Call, Request, Steps
 from .client import Client
 from .errors import (Cancelled, Error, Fail, QueueClosed, StaleToken,
                      failure_text)
@@ -38,6 +38,19 @@ def log_failure(job: LeaseSteps, error: BaseException) -> None:
     logging.getLogger("syncd").warning(
         "job %d of %s failed at try %d: %s", job.id, job.queue, job.attempt,
         failure_text(said), exc_info=None if isinstance(error, Fail) else error)
+
+
+def finish_steps(job: LeaseSteps, error: Optional[BaseException],
+                 result: Any) -> Steps[None]:
+    """The end of a worker's job, whatever came of it."""
+    try:
+        try:
+            yield from job._leave_steps(error, result)
+        except (TypeError, ValueError) as why:  # a result that is not JSON
+            log_failure(job, why)
+            yield from job._fail_steps(why, None, False, False)
+    except StaleToken:
+        pass  # it was cancelled, or is somebody else's
 
 
 def _find(module: str, name: str) -> Any:
@@ -144,13 +157,7 @@ class Loops:
             log_failure(job, error)
         current.reset(mark)
         self._running.discard(job)
-        try:
-            job.client.run(job._leave_steps(error, result))
-        except StaleToken:
-            pass  # it was cancelled, or is somebody else's
-        except (TypeError, ValueError) as why:  # a result that is not JSON
-            log_failure(job, why)
-            job.fail(why)
+        job.client.run(finish_steps(job, error, result))
 
 
 def check_queue(queue: Any) -> None:

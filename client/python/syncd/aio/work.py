@@ -5,9 +5,8 @@ import asyncio
 import functools
 from typing import Any, Awaitable, Callable, Optional, Set, Union
 
-from ..errors import StaleToken
-from ..job import error_of
-from ..work import check_queue, current, log_failure, repr_of
+from ..work import (check_queue, current, finish_steps, log_failure,
+                    repr_of)
 from .jobs import Job, Queue, RunningJob
 from .run import run
 
@@ -70,13 +69,7 @@ class Worker:
         if isinstance(error, Exception):
             log_failure(job, error)
         current.reset(mark)
-        try:
-            await run(job.client, job._leave_steps(error, result))
-        except StaleToken:
-            pass  # it was cancelled, or is somebody else's
-        except (TypeError, ValueError) as why:  # a result that is not JSON
-            log_failure(job, why)
-            await job.fail(error_of(why))
+        await run(job.client, finish_steps(job, error, result))
         if error is not None and not isinstance(error, Exception):
             raise error
 
