@@ -130,7 +130,8 @@ class Batch(BatchSteps):
         return self.client.run(self._retry_steps())
 
     def delete(self) -> None:
-        """Forgets it, once nothing of it is unfinished."""
+        """Forgets it, once nothing of it is unfinished or dead; else Conflict:
+        cancel() it, or if it is done all the same, each of its dead jobs."""
         self.client.run(self._delete_steps())
 
     def event(self, stage: str) -> Event:

@@ -186,8 +186,10 @@ class Worker:
     run()     does jobs until the queue is closed, or until INT or TERM: then
               those that run are finished, and at a second signal given back;
               raises what else ends it, as ConnectError if the daemon is gone
+              (with processes, one that ends so is replaced)
     start()   the same in the background, with threads
-    stop()    ends that: no more jobs are taken; waits for those that run
+    stop()    ends that: no more jobs are taken; waits for those that run;
+              raises as run()
     put()     puts a job for it: Queue.put
     """
 
