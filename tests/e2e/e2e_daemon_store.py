@@ -130,7 +130,6 @@ class Full(harness.TestCase):
         daemon.restart()
         self.assertEqual(drain(self.client(daemon)), stored[-1:])
 
-
     def test_nothing_else_is_added_and_workers_go_on(self):
         daemon = self.daemon()
         client = self.client(daemon)

@@ -362,6 +362,10 @@ class ItemTests(case.Case):
         self.assertEqual(queue.get(), "text")
         queue.task_done()
         self.assertTrue(queue.join())
+        theirs.put(ValueError("an object"))
+        taking = syncd.Queue("q", pickle=b"ours", take=True)
+        self.assertRaisesRegex(TypeError, "not signed", taking.get)
+        self.assertTrue(taking.join(0))
 
     def test_a_priority_queue_goes_by_what_it_can_tell(self):
         queue = syncd.PriorityQueue("p")

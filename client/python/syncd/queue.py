@@ -409,7 +409,8 @@ class Queue(QueueSteps):
         """Takes an item: waits for one in line, or for `timeout` seconds, or,
         with block=False, not at all; then Empty. ShutDown if the queue is closed
         and nothing is left. An item that cannot be loaded, as another's pickle,
-        raises why, and has failed: it is tried again, and at last dead."""
+        raises why, and has failed: it is tried again, and at last dead; with
+        take=True it is finished all the same."""
         return self.client.run(self._take_steps(put_timeout(block, timeout),
                                                 _thread_owner()))
 
