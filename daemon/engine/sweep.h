@@ -3,8 +3,9 @@
  *
  * A purge, a delete, or a retry of a whole queue takes the sets it is about out
  * of the queue in one step, so that it takes effect at once, and deals with
- * their jobs in slices of SLICE_JOBS at the end of the following steps, so that
- * nobody else waits for it. It is answered when its last slice is on disk.
+ * their jobs in slices: as many a step as are left of its SLICE_JOBS, before
+ * anybody is served. So nobody else waits for all of it. It is answered when
+ * its last slice is on disk.
  *
  * A crash in between brings back what is not dealt with. So until then nobody
  * is told what would not be true then: whoever asks for a job that is purged
@@ -37,14 +38,14 @@ struct sweep {
     enum sweep_kind kind;
     struct queue *queue;         /* of the set */
     TAILQ_ENTRY(sweep) of_queue; /* if the set is moving */
-    struct job_set *set;         /* owned; NULL: the jobs of the batch */
+    struct job_set *set;         /* owned; else NULL, and one of the next */
     struct batch_object *batch;
     struct event_object *event;
     struct session *session; /* owned: nobody else knows it */
     size_t stage;            /* SWEEP_MEND: it works on this one, and */
     size_t left; /* so many of its dead jobs have not been looked at */
     struct waiter *waiter; /* answered at its end; NULL: nobody waits for it */
-    uint64_t serial;       /* they end in this order */
+    uint64_t serial;       /* those that are asked for end in this order */
     struct held held;      /* replies that saw what it is not through with */
     UT_hash_handle by_serial;
 };
