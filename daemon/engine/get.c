@@ -393,7 +393,7 @@ static void wait_for_job(struct engine *engine, const struct request *request,
 static bool get_refused(struct engine *engine, const struct request *request,
                         const struct want *want, size_t missing)
 {
-    return queues_full(engine, missing) ||
+    return names_full_of(engine, &engine->queues, missing, "queues") ||
            (request->has_done && session_finished_before(want->to).at == NULL &&
             finish_refused(engine, &request->done)) ||
            ((request->has_done || missing > 0) && request->timeout_us != 0 &&

@@ -198,6 +198,9 @@ bool names_lack(const struct engine *engine, const struct names *names,
                 uint32_t owner, size_t more, const char *plural,
                 struct complaint *why)
 {
+    if (more == 0) {
+        return false; /* however much there is already */
+    }
     if (names->count + more <= OBJECTS_MAX) {
         return account_lacks_objects(engine, owner, more, why);
     }

@@ -161,14 +161,6 @@ static void count_room(const struct engine *engine, struct load *load)
     }
 }
 
-/* May the user not have so many more events? Why. */
-static bool lacks_events(const struct engine *engine, uint32_t owner,
-                         size_t events, struct complaint *why)
-{
-    return events > 0 &&
-           names_lack(engine, &engine->events, owner, events, "events", why);
-}
-
 /* The batch it is for, and what its jobs name. False: refused. */
 static bool read_holds(struct engine *engine, const struct request *request,
                        struct load *load)
@@ -192,9 +184,7 @@ static bool read_holds(struct engine *engine, const struct request *request,
         }
         events += events_missing(engine, item.after.at, item.after.count);
     }
-    struct complaint why;
-    if (lacks_events(engine, account_at_hand(engine), events, &why)) {
-        reply_error(engine, &engine->current.to, &why);
+    if (names_full_of(engine, &engine->events, events, "events")) {
         return false;
     }
     count_room(engine, load);
@@ -367,7 +357,8 @@ bool put_admit(struct engine *engine, struct queue *queue)
         queue_join_memory_line(engine, queue);
         return false;
     }
-    if (lacks_events(engine, waiter->account, events_of(engine, put), &why)) {
+    if (names_lack(engine, &engine->events, waiter->account,
+                   events_of(engine, put), "events", &why)) {
         waiter_refuse_with(engine, waiter, &why);
         return true;
     }

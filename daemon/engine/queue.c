@@ -91,11 +91,6 @@ struct queue *queue_use(struct engine *engine, struct slice name)
     return queue;
 }
 
-bool queues_full(struct engine *engine, size_t more)
-{
-    return more > 0 && names_full_of(engine, &engine->queues, more, "queues");
-}
-
 void queue_set_order(struct queue *queue, bool lifo)
 {
     queue->terms.lifo = lifo;

@@ -96,9 +96,6 @@ struct queue *queue_of_id(const struct engine *engine, uint64_t id);
  * queues; the request at hand was refused. */
 struct queue *queue_use(struct engine *engine, struct slice name);
 
-/* Is there no place for so many more? The request at hand was refused then. */
-bool queues_full(struct engine *engine, size_t more);
-
 bool queue_load(struct engine *engine, const struct row_queue *row);
 struct row_queue queue_row(const struct engine *engine,
                            const struct queue *queue);
