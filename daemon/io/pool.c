@@ -1,16 +1,12 @@
 #include "daemon/io/pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
-#include <time.h>
+#include <uv.h>
 
+#include "daemon/io/look.h"
 #include "proto/check.h"
 #include "proto/memory.h"
-
-/* So long a thread looks for more, and so many times it does not at most. */
-#define LOOK_NS       50000
-#define LOOK_SKIP_MAX 63
 
 struct piece {
     pool_work *work;
@@ -25,48 +21,26 @@ struct pool {
     size_t cap;
     size_t first;
     atomic_size_t waiting; /* looked at without the lock, too */
-    bool looking;          /* a thread is, before it sleeps */
-    unsigned skip;         /* times that none will: still, */
-    unsigned skips;        /* and when none had come last */
+    bool looking;          /* a thread is, before it sleeps: */
+    struct look look;      /* that thread's, without the lock */
     pthread_t *threads;    /* owned; set before any of them looks */
     size_t threads_count;
 };
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-/* Whoever else wants the processor has it meanwhile. If that takes long a
- * thread that sleeps is woken sooner than it is its turn again: so what came
- * too late does not count. */
-static bool comes_soon(struct pool *pool)
-{
-    int64_t end_ns = now_ns() + LOOK_NS;
-    while (atomic_load(&pool->waiting) == 0 && now_ns() < end_ns) {
-        sched_yield();
-    }
-    return now_ns() < end_ns;
-}
-
 /* Under the lock, which it lets go meanwhile. */
 static void look(struct pool *pool)
 {
-    if (pool->looking || pool->skip > 0) {
-        pool->skip -= pool->skip > 0;
+    if (pool->looking || !look_begin(&pool->look, uv_hrtime())) {
         return;
     }
     pool->looking = true;
     pthread_mutex_unlock(&pool->lock);
-    bool found = comes_soon(pool);
+    while (atomic_load(&pool->waiting) == 0 &&
+           look_on(&pool->look, uv_hrtime())) {
+    }
     pthread_mutex_lock(&pool->lock);
+    look_end(&pool->look, uv_hrtime());
     pool->looking = false;
-    pool->skips = found                             ? 0
-                  : pool->skips < LOOK_SKIP_MAX / 2 ? 2 * pool->skips + 1
-                                                    : LOOK_SKIP_MAX;
-    pool->skip = pool->skips;
 }
 
 /* The next piece; false: the pool ends and nothing is left to do. */

@@ -6,10 +6,8 @@
  * or later. Work hands its result back by itself (uv_async_send), and what
  * passes between the threads is owned by the piece of work.
  *
- * A thread that has done a piece looks for the next one for a moment before it
- * sleeps: to wake it, and the processor that slept with it, takes longer, and
- * a producer that waits for its commit comes again within that time. When none
- * comes in time, so many pieces are done without that, twice as many each time.
+ * A thread that has done a piece looks for the next one before it sleeps
+ * (look.h): a producer that waits for its commit comes again within that time.
  */
 #ifndef SYNCD_IO_POOL_H
 #define SYNCD_IO_POOL_H

@@ -48,20 +48,24 @@ static void tell_time(struct server *server)
     }
 }
 
-static void flush(struct connection_list *dirty)
+/* Was there anybody to answer? */
+static bool flush(struct connection_list *dirty)
 {
+    bool any = !TAILQ_EMPTY(dirty);
     struct connection *c;
     while ((c = TAILQ_FIRST(dirty)) != NULL) {
         TAILQ_REMOVE(dirty, c, dirty_link);
         c->in_dirty = NULL;
         connection_flush(c);
     }
+    return any;
 }
 
 static void flush_all(struct server *server)
 {
-    flush(&server->connections.woken);
-    flush(&server->connections.dirty);
+    bool woken = flush(&server->connections.woken);
+    bool others = flush(&server->connections.dirty);
+    server->answered = server->answered || woken || others;
 }
 
 /* Are lines still carried out? Not at the very end, when what was read has
@@ -80,9 +84,10 @@ static bool is_finished(const struct server *server)
     return commit_is_idle(&server->commit) && (answered || !is_serving(server));
 }
 
-/* Carries out what has come in. What can be answered leaves before the store is
- * given anything: whoever waits for a job does not wait for that. */
-static void serve(struct server *server)
+/* Carries out what has come in; false: there was nothing. What can be answered
+ * leaves before the store is given anything: whoever waits for a job does not
+ * wait for that. */
+static bool serve(struct server *server)
 {
     tell_time(server);
     struct turn turn;
@@ -90,6 +95,7 @@ static void serve(struct server *server)
     flush_all(server); /* who sends little does not wait for the others */
     bridge_serve_rest(server, &turn);
     flush_all(server);
+    return turn.bytes > 0;
 }
 
 /* Makes durable what was carried out. */
@@ -115,13 +121,35 @@ static void on_again(uv_idle_t *again)
     (void)again;
 }
 
+/* Is the poll not to sleep: are lines left, or does it look for more? Whoever
+ * was answered may ask again at once; whoever waits for the disk will not. */
+static bool is_awake(struct server *server, bool served)
+{
+    struct look *look = &server->look;
+    if (!is_serving(server)) {
+        return false;
+    }
+    if (served) {
+        look_end(look, uv_hrtime());
+    }
+    if (connections_are_ready(&server->connections)) {
+        return true;
+    }
+    if (server->answered && !look->on) {
+        return look_begin(look, uv_hrtime());
+    }
+    return look->on && look_on(look, uv_hrtime());
+}
+
 static void on_turn(uv_check_t *turn)
 {
     struct server *server = turn->data;
+    bool served = false;
+    server->answered = false;
     server->now_us = clock_now_us(server->setup.clock);
     decoder_take(&server->decoder);
     if (is_serving(server)) {
-        serve(server);
+        served = serve(server);
     }
     commit_take_answer(&server->commit);
     if (is_serving(server)) {
@@ -129,7 +157,7 @@ static void on_turn(uv_check_t *turn)
         set_alarm(server);
     }
     flush_all(server);
-    if (is_serving(server) && connections_are_ready(&server->connections)) {
+    if (is_awake(server, served)) {
         uv_idle_start(&server->again, on_again);
     } else {
         uv_idle_stop(&server->again);

@@ -4,13 +4,18 @@
  * The loop turns; in a turn, in this order:
  *
  *     poll       what came in is read into the buffers of its connections
- *     persisted  the store's answer is told to the engine
+ *     decoded    large lines that are back from the pool are ready
  *     time       the engine is told the time, if something is due
  *     serve      lines are decoded and stepped, connection after connection,
- *                each a bounded share; the rest waits for the next turn
+ *                each a bounded share; the rest waits for the next turn.
+ *                What can be answered leaves, in one write a connection
+ *     persisted  the store's answer is told to the engine
  *     commit     what became dirty goes to the store, if it is idle
  *     leave      sessions whose client is gone end
- *     flush      all replies of a connection leave in one write
+ *     flush      what the store's answer let go leaves
+ *
+ * When somebody was answered, the poll looks for more before it sleeps
+ * (look.h).
  *
  * Everything hangs on struct server, which main owns. The parts are: listener
  * (who may come in), connection (bytes), bridge (lines and replies), gather
@@ -32,6 +37,7 @@
 #include "daemon/io/denials.h"
 #include "daemon/io/listener.h"
 #include "daemon/io/log.h"
+#include "daemon/io/look.h"
 #include "daemon/io/pool.h"
 #include "daemon/io/roles.h"
 #include "daemon/io/unix_socket.h"
@@ -55,8 +61,11 @@ struct server_setup {
 struct server {
     struct server_setup setup;
     uv_loop_t loop;
-    uv_check_t turn; /* behind every poll */
-    uv_idle_t again; /* active while lines are left: the poll does not sleep */
+    uv_check_t turn;  /* behind every poll */
+    uv_idle_t again;  /* active while lines are left, or it looks for more: the
+                         poll does not sleep */
+    struct look look; /* for more requests */
+    bool answered;    /* somebody was, in this turn */
     uv_signal_t signals[3];
     uv_timer_t watchdog;
     uint64_t watchdog_us; /* 0: nobody waits for it */

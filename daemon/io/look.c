@@ -1,0 +1,48 @@
+#include "daemon/io/look.h"
+
+#include <sched.h>
+
+bool look_begin(struct look *look, uint64_t now_ns)
+{
+    if (look->skip > 0) {
+        look->skip--;
+        return false;
+    }
+    look->on = true;
+    look->until_ns = now_ns + LOOK_NS;
+    return true;
+}
+
+static void miss(struct look *look)
+{
+    look->on = false;
+    look->skips =
+        look->skips < LOOK_SKIP_MAX / 2 ? 2 * look->skips + 1 : LOOK_SKIP_MAX;
+    look->skip = look->skips;
+}
+
+bool look_on(struct look *look, uint64_t now_ns)
+{
+    if (now_ns >= look->until_ns) {
+        miss(look);
+        return false;
+    }
+    sched_yield();
+    return true;
+}
+
+/* If others had the processor for so long that it came too late, a thread that
+ * sleeps would have been woken sooner than it was our turn again. */
+void look_end(struct look *look, uint64_t now_ns)
+{
+    if (!look->on) {
+        return;
+    }
+    if (now_ns >= look->until_ns) {
+        miss(look);
+        return;
+    }
+    look->on = false;
+    look->skips /= 2;
+    look->skip = look->skips;
+}
