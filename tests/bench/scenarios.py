@@ -14,7 +14,7 @@ import json
 
 import commands
 from servers import (Beanstalkd, BeanstalkdDisk, RedisAlways, RedisLists,
-                     RedisStreams, SyncdDisk, SyncdMemory)
+                     RedisSteps, RedisStreams, SyncdDisk, SyncdMemory)
 
 RATE = ("rate", "a second", "more")
 CPU = ("cpu_us", "us of server CPU each", "less")
@@ -197,7 +197,7 @@ def scenarios():
         turns("semaphore", "semaphore of 3 among 8", "hand-over", (RATE, CPU),
               IN_MEMORY, 30000, parties=8, value=3),
         turns("barrier", "barrier of 8, rounds", "meet", (RATE, CPU),
-              (SyncdMemory, RedisLists), 10000, parties=8),
+              (SyncdMemory, RedisLists, RedisSteps), 10000, parties=8),
         Scenario("memory", "memory of a waiting job of 100 bytes", (BYTES,),
                  [waiting_job(kind) for kind in
                   (SyncdDisk, SyncdMemory, RedisLists, RedisStreams,

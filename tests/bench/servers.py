@@ -179,6 +179,11 @@ class RedisLists(Redis):
     settings = "--save '' --appendonly no"
 
 
+class RedisSteps(RedisLists):
+    name = "Redis lists, no script"
+    protocol = "steps"
+
+
 class RedisStreams(Redis):
     name = "Redis streams, in memory"
     settings = "--save '' --appendonly no"

@@ -34,12 +34,21 @@ struct plan {
     long order; /* 1: each producer's order is checked */
 };
 
-enum op { OP_HELLO, OP_PUT, OP_GET, OP_DONE, OP_ACQUIRE, OP_RELEASE, OP_MEET };
+enum op {
+    OP_HELLO,
+    OP_PUT,
+    OP_GET,
+    OP_DONE,
+    OP_ACQUIRE,
+    OP_RELEASE,
+    OP_ARRIVE,
+    OP_MEET
+};
 
 /* An answer to one request. */
 struct answer {
     enum op op;
-    long jobs; /* put, brought or finished */
+    long jobs; /* put, brought or finished; OP_ARRIVE: who has arrived */
 };
 
 struct buffer {
@@ -97,11 +106,14 @@ struct speaker {
     void (*acquire)(struct conn *conn);
     void (*release)(struct conn *conn);
     void (*meet)(struct conn *conn); /* at a barrier */
+    /* The second step, if meeting takes two: the count-th since the start. */
+    void (*arrived)(struct conn *conn, long count);
     bool (*read)(struct conn *conn, struct answer *answer);
 };
 
 extern const struct speaker speak_syncd;
 extern const struct speaker speak_lists;   /* Redis */
+extern const struct speaker speak_steps;   /* Redis lists, without a script */
 extern const struct speaker speak_streams; /* Redis */
 extern const struct speaker speak_beanstalkd;
 

@@ -65,8 +65,9 @@ static const struct {
     {"disk-append", disk_append},
 };
 
-static const struct speaker *const speakers[] = {
-    &speak_syncd, &speak_lists, &speak_streams, &speak_beanstalkd};
+static const struct speaker *const speakers[] = {&speak_syncd, &speak_lists,
+                                                 &speak_steps, &speak_streams,
+                                                 &speak_beanstalkd};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -49,6 +49,10 @@ void parties_hand_over(struct load *load)
 static void met(struct conn *conn, const struct answer *answer)
 {
     struct load *load = conn->load;
+    if (answer->op == OP_ARRIVE) {
+        load->speaker->arrived(conn, answer->jobs);
+        return;
+    }
     must(answer->op == OP_MEET, "not an answer of a barrier");
     load->done++;
     if (load->done >= load->plan->jobs * load->plan->parties) {

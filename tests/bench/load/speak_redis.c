@@ -10,7 +10,9 @@
  * A lock is a list with one element, a semaphore one with several: BLPOP takes
  * it, RPUSH hands it to the one that waits longest. A barrier is a counter, and
  * a list that the last to arrive pushes an element on for each: by a script, so
- * that it is one step, with the BLPOP behind it in the same message.
+ * that it is one step, with the BLPOP behind it in the same message; or (steps)
+ * by plain commands: whoever has counted itself is told whether it is the last,
+ * which pushes, and then waits at the list of this round.
  */
 #include "load.h"
 
@@ -204,6 +206,32 @@ static void list_meet(struct conn *conn)
     conn_asked(conn, OP_MEET, 2);
 }
 
+static void step_arrive(struct conn *conn)
+{
+    conn_text(conn, "*2\r\n$4\r\nINCR\r\n$7\r\narrived\r\n");
+    conn_asked(conn, OP_ARRIVE, 1);
+}
+
+static void step_arrived(struct conn *conn, long arrived)
+{
+    long parties = conn->load->plan->parties;
+    bool last = arrived % parties == 0;
+    long round = (arrived - 1) / parties;
+    if (last) {
+        count(conn, 2 + parties);
+        word(conn, "RPUSH");
+        word_number(conn, "released", round);
+        for (long i = 0; i < parties; i++) {
+            word(conn, "1");
+        }
+    }
+    count(conn, 3);
+    word(conn, "BLPOP");
+    word_number(conn, "released", round);
+    word(conn, "0");
+    conn_asked(conn, OP_MEET, last ? 2 : 1);
+}
+
 /* ---- Replies ---- */
 
 /* What a reply says, as far as it matters. */
@@ -212,6 +240,7 @@ struct reply {
     const char *at; /* behind what was read */
     const char *end;
     long values; /* bulk strings in it */
+    long number; /* the last in it */
     bool streams;
 };
 
@@ -257,6 +286,7 @@ static bool read_reply(struct reply *reply) /* without recursion */
         if (!read_line(reply, &type, &number)) {
             return false;
         }
+        reply->number = number;
         if (type == '*' && number > 0) {
             must(level < 7, "a reply is nested too deeply");
             left[++level] = number;
@@ -271,7 +301,7 @@ static bool read_reply(struct reply *reply) /* without recursion */
     return true;
 }
 
-/* How many jobs a reply stands for. */
+/* How many jobs a reply stands for, or how many have arrived. */
 static long jobs_of(struct conn *conn, const struct reply *reply,
                     size_t held_before)
 {
@@ -285,6 +315,8 @@ static long jobs_of(struct conn *conn, const struct reply *reply,
         return 1;
     case OP_DONE:
         return reply->streams ? 0 : 1;
+    case OP_ARRIVE:
+        return reply->number;
     case OP_ACQUIRE:
     case OP_HELLO:
     case OP_RELEASE:
@@ -328,6 +360,15 @@ const struct speaker speak_lists = {
     .acquire = list_acquire,
     .release = list_release,
     .meet = list_meet,
+    .read = read_answer,
+};
+
+const struct speaker speak_steps = {
+    .name = "steps",
+    .in_order = true,
+    .hello = hello,
+    .meet = step_arrive,
+    .arrived = step_arrived,
     .read = read_answer,
 };
 

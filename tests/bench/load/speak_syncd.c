@@ -179,6 +179,7 @@ static long jobs_of(struct conn *conn, enum op op, const char *line)
         break;
     case OP_HELLO:
     case OP_RELEASE:
+    case OP_ARRIVE:
     case OP_MEET:
         break;
     }
