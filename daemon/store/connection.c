@@ -176,7 +176,7 @@ static int check_tables(struct connection *c, sqlite3_int64 objects, bool *same)
 static int check_schema(struct connection *c, struct store_error *error)
 {
     sqlite3_int64 identity[3] = {0, 0, 0};
-    sqlite3_int64 position[2] = {0, 0};
+    sqlite3_int64 position[3] = {0, 0, 0};
     bool same = true;
     int rc = ask(c, sql_identity, identity, 3);
     if (rc == SQLITE_OK) {
@@ -187,7 +187,7 @@ static int check_schema(struct connection *c, struct store_error *error)
         return -1;
     }
     if (rc == SQLITE_OK) {
-        rc = ask(c, sql_position, position, 2);
+        rc = ask(c, sql_position, position, 3);
     }
     if (rc != SQLITE_OK) {
         connection_tell(c, rc, error);
@@ -195,6 +195,7 @@ static int check_schema(struct connection *c, struct store_error *error)
     }
     c->run = position[0];
     c->batch = position[1];
+    c->page_bytes = (size_t)position[2];
     return 0;
 }
 

@@ -19,6 +19,7 @@ struct connection {
     const char *path;  /* borrowed */
     sqlite3_int64 run; /* as they stood in `store` */
     sqlite3_int64 batch;
+    size_t page_bytes; /* as the file was made */
 };
 
 /* 0, or -1 with `error` set and nothing to close. */

@@ -332,12 +332,12 @@ enum database_result database_commit(struct database *db,
 
 size_t database_commit_bytes(const struct database *db)
 {
-    return db->commit_pages * SQL_PAGE_BYTES;
+    return db->commit_pages * db->connection.page_bytes;
 }
 
 size_t database_log_bytes(const struct database *db)
 {
-    return db->log_pages * SQL_PAGE_BYTES;
+    return db->log_pages * db->connection.page_bytes;
 }
 
 /* ---- The log ---- */

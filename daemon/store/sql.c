@@ -21,7 +21,7 @@ const char sql_settings[] = "PRAGMA locking_mode=EXCLUSIVE;"
                             "PRAGMA journal_size_limit=8388608;"
                             "PRAGMA synchronous=FULL";
 
-const char sql_page_size[] = "PRAGMA page_size=8192";
+const char sql_page_size[] = "PRAGMA page_size=4096";
 const char sql_vacuum[] = "PRAGMA auto_vacuum=INCREMENTAL";
 
 const char sql_log[] = "PRAGMA journal_mode=WAL";
@@ -34,7 +34,8 @@ const char sql_identity[] =
     "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
     " FROM pragma_application_id, pragma_user_version";
 
-const char sql_position[] = "SELECT run, batch FROM store";
+const char sql_position[] =
+    "SELECT run, batch, (SELECT page_size FROM pragma_page_size) FROM store";
 
 const char sql_begin[] = "BEGIN IMMEDIATE";
 const char sql_commit[] = "COMMIT";
@@ -43,7 +44,7 @@ const char sql_rollback[] = "ROLLBACK";
 const char sql_number[] =
     "UPDATE store SET run=?1, batch=?2 WHERE id=1 AND run=?3 AND batch=?4";
 
-const char sql_shrink[] = "PRAGMA incremental_vacuum(2048)";
+const char sql_shrink[] = "PRAGMA incremental_vacuum(4096)";
 
 const char sql_pages[] = "PRAGMA page_count";
 const char sql_check[] = "PRAGMA integrity_check(1)";

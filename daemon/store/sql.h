@@ -15,11 +15,6 @@
 
 #include "daemon/store/row.h"
 
-/* Must stand in sql_page_size and in limits that are told in bytes. The size
- * that costs least a row of 100 bytes, of those that keep a small commit small.
- */
-#define SQL_PAGE_BYTES 8192
-
 /* How a schema version is reached: sql[i] makes version i + 1 of version i.
  * sql[0] is not used: a new file is made from rows.def, as the newest. */
 struct sql_migrations {
@@ -30,13 +25,15 @@ struct sql_migrations {
 /* Add an entry when rows.def changes: what it changes, as SQL. */
 extern const struct sql_migrations sql_migrations;
 
-extern const char sql_settings[];  /* before the first look at the file */
-extern const char sql_page_size[]; /* of a new file, or a copy; */
-extern const char sql_vacuum[];    /* that it can be made shorter */
-extern const char sql_log[];       /* sets it to write-ahead logging */
-extern const char sql_store[];     /* makes the table `store` */
-extern const char sql_identity[];  /* application, version, objects */
-extern const char sql_position[];  /* run, batch */
+extern const char sql_settings[]; /* before the first look at the file */
+/* Of a new file, or a copy. The size that makes a small commit smallest, which
+ * writes three pages at least; larger ones make a large one no cheaper. */
+extern const char sql_page_size[];
+extern const char sql_vacuum[];   /* that it can be made shorter */
+extern const char sql_log[];      /* sets it to write-ahead logging */
+extern const char sql_store[];    /* makes the table `store` */
+extern const char sql_identity[]; /* application, version, objects */
+extern const char sql_position[]; /* run, batch, bytes of a page */
 extern const char sql_begin[];
 extern const char sql_commit[];
 extern const char sql_rollback[];

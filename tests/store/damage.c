@@ -23,7 +23,7 @@
 
 /* In the log: a header, and then frames. */
 #define LOG_HEADER  32
-#define FRAME_BYTES ((size_t)24 + 8192)
+#define FRAME_BYTES ((size_t)24 + 4096)
 
 static int flips = 300;
 static uint64_t seed = 4711;

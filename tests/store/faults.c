@@ -199,7 +199,7 @@ static void fail_each(const struct script *script, enum ram_fault fault,
     }
     print_message("%u calls; every %u. of them failed\n", run.n,
                   script->stride);
-    assert_true(run.n > 50);
+    assert_true(run.n > 40);
     if (script->stride == 1) {
         assert_int_equal(low, fault == RAM_FULL && !ever);
         assert_int_equal(doubt, fault == RAM_ERROR);
