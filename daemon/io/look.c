@@ -2,14 +2,14 @@
 
 #include <sched.h>
 
-bool look_begin(struct look *look, uint64_t now_ns)
+bool look_begin(struct look *look, uint64_t now_ns, uint64_t for_ns)
 {
     if (look->skip > 0) {
         look->skip--;
         return false;
     }
     look->on = true;
-    look->until_ns = now_ns + LOOK_NS;
+    look->until_ns = now_ns + for_ns;
     return true;
 }
 
@@ -23,6 +23,9 @@ static void miss(struct look *look)
 
 bool look_on(struct look *look, uint64_t now_ns)
 {
+    if (!look->on) {
+        return false;
+    }
     if (now_ns >= look->until_ns) {
         miss(look);
         return false;

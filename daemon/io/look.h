@@ -1,13 +1,13 @@
 /*
- * Looking for more, before a thread sleeps.
+ * Looking for what comes soon, before a thread sleeps.
  *
  * To wake a thread, and the processor that slept with it, takes 10 to 50 us;
  * and what it would sleep for often comes sooner than that: who has just been
- * answered asks again. So whoever has done something looks for more for a
- * moment, and lets everybody else have the processor meanwhile.
+ * answered asks again. So whoever has done something looks for a moment, and
+ * lets everybody else have the processor meanwhile.
  *
  *     look_begin --true--> look_on --true--> look_on ... --false--> it sleeps
- *                              `--something came--> look_end
+ *                              `--it came--> look_end
  *
  * That is bounded. When nothing comes in time, so many occasions pass without
  * a look, twice as many each time, up to LOOK_SKIP_MAX; when something does,
@@ -19,7 +19,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOOK_NS       UINT64_C(50000)
+#define LOOK_NS UINT64_C(50000) /* for what somebody else may ask */
+#define LOOK_DISK_NS                                         \
+    UINT64_C(300000) /* for an fsync, which takes 100 to 200 \
+                      */
 #define LOOK_SKIP_MAX 63
 
 /* Zeroed is ready for use. */
@@ -30,15 +33,15 @@ struct look {
     unsigned skips; /* and when nothing had come last */
 };
 
-/* An occasion: something was done, and nothing is left. False: none is due.
- * `now_ns` is that of uv_hrtime, here and below. */
-bool look_begin(struct look *look, uint64_t now_ns);
+/* An occasion, to look for so long. False: none is due. `now_ns` is that of
+ * uv_hrtime, here and below. */
+bool look_begin(struct look *look, uint64_t now_ns, uint64_t for_ns);
 
-/* Gives the processor away once, and says whether to look again; if not, it
- * has ended. */
+/* Gives the processor away once, and says whether to look again; if not, no
+ * look is on any more. */
 bool look_on(struct look *look, uint64_t now_ns);
 
-/* Something has come. Nothing, if no look is on. */
+/* It has come. Nothing, if no look is on. */
 void look_end(struct look *look, uint64_t now_ns);
 
 #endif

@@ -30,7 +30,7 @@ struct pool {
 /* Under the lock, which it lets go meanwhile. */
 static void look(struct pool *pool)
 {
-    if (pool->looking || !look_begin(&pool->look, uv_hrtime())) {
+    if (pool->looking || !look_begin(&pool->look, uv_hrtime(), LOOK_NS)) {
         return;
     }
     pool->looking = true;

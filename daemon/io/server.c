@@ -121,43 +121,57 @@ static void on_again(uv_idle_t *again)
     (void)again;
 }
 
-/* Is the poll not to sleep: are lines left, or does it look for more? Whoever
- * was answered may ask again at once; whoever waits for the disk will not. */
-static bool is_awake(struct server *server, bool served)
+/* What a turn has done. */
+struct done {
+    bool served;
+    bool persisted;
+};
+
+/* Looks for more requests when somebody was answered, who may ask again at
+ * once; and for the disk, if one client alone waits for the batch it was just
+ * given: nobody else comes meanwhile who would wake the loop. */
+static bool looks(struct server *server, const struct done *done)
 {
-    struct look *look = &server->look;
-    if (!is_serving(server)) {
-        return false;
+    uint64_t now_ns = uv_hrtime();
+    const struct commit *commit = &server->commit;
+    if (done->served) {
+        look_end(&server->request_look, now_ns);
     }
-    if (served) {
-        look_end(look, uv_hrtime());
+    if (done->persisted) {
+        look_end(&server->disk_look, now_ns);
     }
-    if (connections_are_ready(&server->connections)) {
-        return true;
+    bool on = look_on(&server->request_look, now_ns);
+    on = look_on(&server->disk_look, now_ns) || on;
+    if (server->answered && !server->request_look.on) {
+        on = look_begin(&server->request_look, now_ns, LOOK_NS) || on;
     }
-    if (server->answered && !look->on) {
-        return look_begin(look, uv_hrtime());
+    if (commit->work == COMMIT_BATCH && commit->since_us == server->now_us &&
+        engine_held(server->setup.engine) == 1) {
+        on = look_begin(&server->disk_look, now_ns, LOOK_DISK_NS) || on;
     }
-    return look->on && look_on(look, uv_hrtime());
+    return on;
 }
 
 static void on_turn(uv_check_t *turn)
 {
     struct server *server = turn->data;
-    bool served = false;
+    struct done done = {0};
+    uint64_t batches = server->commit.answered;
     server->answered = false;
     server->now_us = clock_now_us(server->setup.clock);
     decoder_take(&server->decoder);
     if (is_serving(server)) {
-        served = serve(server);
+        done.served = serve(server);
     }
     commit_take_answer(&server->commit);
+    done.persisted = server->commit.answered != batches;
     if (is_serving(server)) {
         commit(server);
         set_alarm(server);
     }
     flush_all(server);
-    if (is_awake(server, served)) {
+    bool ready = connections_are_ready(&server->connections);
+    if (is_serving(server) && (ready || looks(server, &done))) {
         uv_idle_start(&server->again, on_again);
     } else {
         uv_idle_stop(&server->again);

@@ -14,8 +14,8 @@
  *     leave      sessions whose client is gone end
  *     flush      what the store's answer let go leaves
  *
- * When somebody was answered, the poll looks for more before it sleeps
- * (look.h).
+ * When somebody was answered, or waits for the disk alone, the poll looks for
+ * what comes before it sleeps (look.h).
  *
  * Everything hangs on struct server, which main owns. The parts are: listener
  * (who may come in), connection (bytes), bridge (lines and replies), gather
@@ -61,11 +61,12 @@ struct server_setup {
 struct server {
     struct server_setup setup;
     uv_loop_t loop;
-    uv_check_t turn;  /* behind every poll */
-    uv_idle_t again;  /* active while lines are left, or it looks for more: the
-                         poll does not sleep */
-    struct look look; /* for more requests */
-    bool answered;    /* somebody was, in this turn */
+    uv_check_t turn; /* behind every poll */
+    uv_idle_t again; /* active while lines are left, or it looks for more: the
+                        poll does not sleep */
+    struct look request_look;
+    struct look disk_look; /* for its answer to a batch */
+    bool answered;         /* somebody was, in this turn */
     uv_signal_t signals[3];
     uv_timer_t watchdog;
     uint64_t watchdog_us; /* 0: nobody waits for it */

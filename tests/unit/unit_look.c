@@ -12,7 +12,7 @@
 static unsigned passed(struct look *look, uint64_t now_ns)
 {
     unsigned count = 0;
-    while (!look_begin(look, now_ns)) {
+    while (!look_begin(look, now_ns, LOOK_NS)) {
         count++;
         assert_false(look->on);
         assert_true(count <= LOOK_SKIP_MAX);
@@ -58,7 +58,7 @@ static void test_late_is_missed(void **state)
 {
     (void)state;
     struct look look = {0};
-    assert_true(look_begin(&look, 1000));
+    assert_true(look_begin(&look, 1000, LOOK_NS));
     look_end(&look, 1000 + LOOK_NS);
     assert_false(look.on);
     assert_int_equal(passed(&look, 1000), 1);
@@ -69,6 +69,7 @@ static void test_end_without_a_look(void **state)
     (void)state;
     struct look look = {.skip = 3, .skips = 3};
     look_end(&look, 1000);
+    assert_false(look_on(&look, 1000));
     assert_int_equal(passed(&look, 1000), 3);
 }
 
