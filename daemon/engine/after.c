@@ -4,7 +4,7 @@
 
 void after_begin(struct engine *engine, struct job *job)
 {
-    struct job_extra *extra = job->extra;
+    struct job_extra *extra = job_extra_of(job);
     struct slice events[NAME_LIST_MAX];
     if (extra == NULL || extra->row_after.at == NULL) {
         return;
@@ -32,14 +32,14 @@ static void leave(struct engine *engine, struct after *after)
         TAILQ_REMOVE(&event->jobs, after, of_event);
         event->jobs_count--;
         after->event = NULL;
-        after->job->extra->after_left--;
+        job_extra_of(after->job)->after_left--;
         event_left(engine, event);
     }
 }
 
 void after_end(struct engine *engine, struct job *job)
 {
-    struct job_extra *extra = job->extra;
+    struct job_extra *extra = job_extra_of(job);
     if (extra == NULL || extra->after == NULL) {
         return;
     }
@@ -59,7 +59,7 @@ static void release(struct engine *engine, struct after *after)
     TAILQ_REMOVE(&event->jobs, after, of_event);
     event->jobs_count--;
     after->event = NULL;
-    job->extra->after_left--;
+    job_extra_of(job)->after_left--;
     job_unheld(engine, job);
 }
 
@@ -75,7 +75,7 @@ bool after_release_one(struct engine *engine, struct event_object *event)
 
 void after_catch_up(struct engine *engine, struct job *job)
 {
-    struct job_extra *extra = job->extra;
+    struct job_extra *extra = job_extra_of(job);
     for (size_t i = 0; job_is_held_by_events(job) && i < extra->after_count;
          i++) {
         struct after *after = &extra->after[i];
@@ -87,15 +87,15 @@ void after_catch_up(struct engine *engine, struct job *job)
 
 bool job_is_held_by_events(const struct job *job)
 {
-    return job->extra != NULL && job->extra->after_left > 0;
+    return job_extra_of(job) != NULL && job_extra_of(job)->after_left > 0;
 }
 
 struct slice after_text(const struct job *job)
 {
     struct out out;
     out_init(&out);
-    for (size_t i = 0; i < job->extra->after_count; i++) {
-        const struct event_object *event = job->extra->after[i].event;
+    for (size_t i = 0; i < job_extra_of(job)->after_count; i++) {
+        const struct event_object *event = job_extra_of(job)->after[i].event;
         if (event != NULL && !event->set) {
             if (out.len > 0) {
                 out_byte(&out, '\n');

@@ -72,7 +72,7 @@ static void changed(struct engine *engine, struct barrier *barrier)
     if (!is_empty(barrier) || barrier->broken != NULL) {
         set_unused(engine, barrier, false);
         if (!engine->options.forgetful && !barrier->saved.on_disk &&
-            barrier->saved.dirty == 0) {
+            !barrier->saved.dirty) {
             /* The row of the last use may be gone in the same batch. */
             barrier->id = next_object_id(engine);
             change_mark(engine, ROW_barrier, barrier, &barrier->saved);

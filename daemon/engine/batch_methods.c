@@ -37,7 +37,8 @@ void refuse_no_stage(struct engine *engine, const struct batch_object *batch,
 static const struct stage *stage_in(const struct batch_object *batch,
                                     const struct job *job)
 {
-    const struct stage *stage = job->extra == NULL ? NULL : job->extra->stage;
+    const struct stage *stage =
+        job_extra_of(job) == NULL ? NULL : job_extra_of(job)->stage;
     return stage != NULL && stage->batch == batch ? stage : NULL;
 }
 

@@ -222,12 +222,13 @@ void stage_join(struct engine *engine, struct stage *stage, struct job *job)
 
 void stage_arrive(struct engine *engine, struct job *job, enum job_state state)
 {
-    struct stage *stage = job->extra->stage;
+    struct job_extra *extra = job_extra_of(job);
+    struct stage *stage = extra->stage;
     stage->counts[state]--;
     stage->open--;
     stage->done_count++;
-    TAILQ_REMOVE(&stage->jobs, job->extra, of_stage);
-    job->extra->stage = NULL;
+    TAILQ_REMOVE(&stage->jobs, extra, of_stage);
+    extra->stage = NULL;
     lease_left_stage(job);
     batch_changed(engine, stage->batch);
     touch(engine, stage->batch);
@@ -235,43 +236,47 @@ void stage_arrive(struct engine *engine, struct job *job, enum job_state state)
 
 void stage_die(struct engine *engine, struct job *job)
 {
-    struct stage *stage = job->extra->stage;
+    struct job_extra *extra = job_extra_of(job);
+    struct stage *stage = extra->stage;
     stage->open--;
     stage->dead_count++;
-    TAILQ_REMOVE(&stage->jobs, job->extra, of_stage);
-    TAILQ_INSERT_TAIL(&stage->dead, job->extra, of_stage);
+    TAILQ_REMOVE(&stage->jobs, extra, of_stage);
+    TAILQ_INSERT_TAIL(&stage->dead, extra, of_stage);
     touch(engine, stage->batch);
 }
 
 void stage_skip_dead(struct job *job)
 {
-    struct stage *stage = job->extra->stage;
-    TAILQ_REMOVE(&stage->dead, job->extra, of_stage);
-    TAILQ_INSERT_TAIL(&stage->dead, job->extra, of_stage);
+    struct job_extra *extra = job_extra_of(job);
+    struct stage *stage = extra->stage;
+    TAILQ_REMOVE(&stage->dead, extra, of_stage);
+    TAILQ_INSERT_TAIL(&stage->dead, extra, of_stage);
 }
 
 void stage_revive(struct engine *engine, struct job *job)
 {
-    struct stage *stage = job->extra->stage;
+    struct job_extra *extra = job_extra_of(job);
+    struct stage *stage = extra->stage;
     stage->dead_count--;
     stage->open++;
-    TAILQ_REMOVE(&stage->dead, job->extra, of_stage);
-    TAILQ_INSERT_TAIL(&stage->jobs, job->extra, of_stage);
+    TAILQ_REMOVE(&stage->dead, extra, of_stage);
+    TAILQ_INSERT_TAIL(&stage->jobs, extra, of_stage);
     touch(engine, stage->batch);
 }
 
 void stage_leave(struct engine *engine, struct job *job, enum job_state state)
 {
-    struct stage *stage = job->extra->stage;
-    if (job->extra->finished_at_us > 0) {
+    struct job_extra *extra = job_extra_of(job);
+    struct stage *stage = extra->stage;
+    if (extra->finished_at_us > 0) {
         CHECK(state == JOB_DEAD || state == JOB_READY);
         stage->dead_count--;
-        TAILQ_REMOVE(&stage->dead, job->extra, of_stage);
+        TAILQ_REMOVE(&stage->dead, extra, of_stage);
     } else {
         stage->open--;
-        TAILQ_REMOVE(&stage->jobs, job->extra, of_stage);
+        TAILQ_REMOVE(&stage->jobs, extra, of_stage);
     }
-    job->extra->stage = NULL;
+    extra->stage = NULL;
     lease_left_stage(job);
     touch(engine, stage->batch);
 }

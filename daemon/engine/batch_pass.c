@@ -97,8 +97,8 @@ static void complain_broken(struct complaint *why, struct out *data,
                  (unsigned long long)job->id);
         out_bytes(data, SLICE("\"reason\":\"a job is dead\""));
         WRITE(data, integer, "job", (int64_t)job->id);
-        if (job->extra->error.at != NULL) {
-            WRITE(data, json, "error", job->extra->error);
+        if (job_extra_of(job)->error.at != NULL) {
+            WRITE(data, json, "error", job_extra_of(job)->error);
         }
     }
     why->data = (struct slice){data->at, data->len};

@@ -1,5 +1,7 @@
 #include "daemon/engine/core.h"
 
+#define LOWEST_BITS ((1U << SAVED_BITS) - 1)
+
 void changes_init(struct changes *changes)
 {
     *changes = (struct changes){0};
@@ -32,7 +34,7 @@ static struct change *push(struct changes *changes)
         changes->open = mem_realloc(changes->open,
                                     changes->open_cap * sizeof(*changes->open));
     }
-    CHECK(changes->open_count < UINT32_MAX - 1);
+    CHECK(changes->open_count < LOWEST_BITS);
     changes->open_live++;
     return &changes->open[changes->open_count++];
 }
@@ -41,9 +43,10 @@ void change_mark(struct engine *engine, enum row_kind kind, void *object,
                  struct saved *saved)
 {
     struct changes *changes = &engine->changes;
-    if (saved->dirty == 0 && !engine->options.forgetful) {
+    if (!saved->dirty && !engine->options.forgetful) {
+        saved->at = changes->open_count & LOWEST_BITS;
+        saved->dirty = true;
         *push(changes) = (struct change){.object = object, .kind = kind};
-        saved->dirty = (uint32_t)changes->open_count;
     }
 }
 
@@ -52,8 +55,8 @@ void change_gone(struct engine *engine, enum row_kind kind, uint64_t id,
 {
     struct changes *changes = &engine->changes;
     struct change gone = {.id = saved->on_disk ? id : 0, .kind = kind};
-    if (saved->dirty != 0) {
-        changes->open[saved->dirty - 1] = gone;
+    if (saved->dirty) {
+        changes->open[saved->at] = gone;
         changes->open_live -= gone.id == 0;
     } else if (saved->on_disk) {
         *push(changes) = gone;
@@ -110,10 +113,10 @@ uint64_t change_batch_seen(const struct engine *engine)
 uint64_t change_batch_of(const struct engine *engine, const struct saved *saved)
 {
     const struct changes *changes = &engine->changes;
-    if (saved->dirty != 0) {
+    if (saved->dirty) {
         return change_batch_open(engine);
     }
-    return changes->out && saved->cut == (uint16_t)(changes->done + 1)
+    return changes->out && saved->at == ((changes->done + 1) & LOWEST_BITS)
                ? changes->done + 1
                : 0;
 }
@@ -210,9 +213,9 @@ static void add_row(struct engine *engine, const struct change *change)
     char *row = (char *)buffer->rows + into->rows_count++ * kind->size;
     struct saved *saved =
         change_fill_row(engine, change->kind, change->object, row);
-    saved->dirty = 0;
+    saved->dirty = false;
     saved->on_disk = true;
-    saved->cut = (uint16_t)engine->changes.batch.number;
+    saved->at = engine->changes.batch.number & LOWEST_BITS;
     engine->changes.batch.bytes += kind->size + text_bytes(kind, row);
 }
 

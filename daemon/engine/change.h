@@ -18,11 +18,14 @@
 
 struct engine;
 
+#define SAVED_BITS 29
+
 struct saved {
-    uint32_t dirty; /* 1 + its place in the list of changes; 0: clean */
-    uint16_t cut;   /* the number of the batch it was last in, cut short */
-    bool on_disk;   /* its row is there, or in the batch that is out */
-    bool changed;   /* of a job: its last change was not its put */
+    uint32_t at : SAVED_BITS; /* dirty: its place in the list of changes; else
+                                 the batch it was last in, its lowest bits */
+    uint32_t dirty : 1;       /* it is in the list of changes */
+    uint32_t on_disk : 1;     /* its row is, or is in the batch that is out */
+    uint32_t changed : 1;     /* of a job: its last change was not its put */
 };
 
 struct change {
@@ -83,7 +86,7 @@ uint64_t change_batch_open(const struct engine *engine);
  * state: the open one if it has changes, else the one that is out, else 0. */
 uint64_t change_batch_seen(const struct engine *engine);
 
-/* The batch that its last change is in; 0: it is durable. (Once in 65,536
+/* The batch that its last change is in; 0: it is durable. (Once in 2^29
  * batches it may name one for a change that is.) */
 uint64_t change_batch_of(const struct engine *engine,
                          const struct saved *saved);

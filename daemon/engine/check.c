@@ -16,15 +16,15 @@ static size_t check_set(const struct engine *engine, const struct job_set *set)
          job = job_set_next(job)) {
         CHECK(job->set == set);
         CHECK(index_find(&engine->jobs, job->id) == job);
-        CHECK((job->lease != NULL) == (set->state == JOB_RUNNING) ||
+        CHECK((job_lease(job) != NULL) == (set->state == JOB_RUNNING) ||
               set->doomed);
         CHECK(before == NULL || before->rank <= job->rank);
         if (before != NULL && before->rank == job->rank) {
             CHECK((before->id < job->id) != set->lifo); /* I4 */
         }
-        if (job->lease != NULL) {
-            CHECK(job->lease->job == job);
-            CHECK(job->lease->token < engine->tokens.next); /* I9 */
+        if (job_lease(job) != NULL) {
+            CHECK(job_lease(job)->job == job);
+            CHECK(job_lease(job)->token < engine->tokens.next); /* I9 */
         }
         count++;
         bytes += job->body_len;
@@ -137,7 +137,7 @@ static void check_leases(const struct session *session)
 {
     const struct lease *lease;
     TAILQ_FOREACH (lease, &session->leases, of_session) {
-        CHECK(lease->session == session && lease->job->lease == lease);
+        CHECK(lease->session == session && job_lease(lease->job) == lease);
     }
 }
 
@@ -191,7 +191,7 @@ static void check_changes(const struct changes *changes)
         live += change->object != NULL || change->id != 0;
         if (change->object != NULL && change->kind == ROW_job) {
             const struct job *job = change->object;
-            CHECK(job->saved.dirty == i + 1);
+            CHECK(job->saved.dirty && job->saved.at == i);
         }
     }
     CHECK(live == changes->open_live);

@@ -57,8 +57,9 @@ static struct row_job settled_row(struct engine *engine, struct job *job)
     } else if (row.state == JOB_DELAYED && row.rank_us <= engine->now_us) {
         row.state = JOB_READY;
         row.rank_us = 0;
-    } else if (row.state == JOB_HELD && job->extra->stage != NULL &&
-               !stage_is_held(job->extra->stage) && row.after.at == NULL) {
+    } else if (row.state == JOB_HELD && job_extra_of(job)->stage != NULL &&
+               !stage_is_held(job_extra_of(job)->stage) &&
+               row.after.at == NULL) {
         row.state = JOB_READY; /* on disk its batch tells so */
         row.rank_us = 0;
     }
@@ -69,7 +70,7 @@ static void add(struct digest *digest, enum row_kind kind, void *object,
                 const struct saved *saved)
 {
     union any_row row;
-    if (saved->on_disk || saved->dirty != 0) {
+    if (saved->on_disk || saved->dirty) {
         (void)change_fill_row(digest->engine, kind, object, &row);
         digest->sum += row_digest(kind, &row);
     }
@@ -84,7 +85,7 @@ static void add_queues_and_jobs(struct digest *digest)
     }
     for (struct job *job = index_after(&engine->jobs, 0); job != NULL;
          job = index_after(&engine->jobs, job->id)) {
-        if (job->saved.on_disk || job->saved.dirty != 0) {
+        if (job->saved.on_disk || job->saved.dirty) {
             struct row_job row = settled_row(engine, job);
             digest->sum += row_digest(ROW_job, &row);
         }

@@ -13,8 +13,9 @@ struct job *job_leased(struct engine *engine, const struct session *session,
                        uint64_t id, uint64_t token)
 {
     struct job *job = job_find(engine, id);
-    if (job == NULL || job->lease == NULL || job->lease->token != token ||
-        !session_is_of(session, job->lease->uid)) {
+    if (job == NULL || job_lease(job) == NULL ||
+        job_lease(job)->token != token ||
+        !session_is_of(session, job_lease(job)->uid)) {
         return NULL;
     }
     return job;
@@ -142,7 +143,7 @@ static void extend_one(struct engine *engine, struct job *job,
     const struct request *request = engine->current.request;
     job_extend(engine, job,
                request->lease_us > 0 ? request->lease_us
-                                     : job->lease->length_us,
+                                     : job_lease(job)->length_us,
                request->progress);
 }
 
@@ -275,7 +276,8 @@ void method_queue_extend(struct engine *engine, struct session *session,
 static int64_t backoff_us(struct engine *engine, const struct job *job)
 {
     const struct queue_terms *terms = &job->set->queue->terms;
-    double attempt = job->attempts > 0 ? (double)job->attempts : 1;
+    uint32_t attempts = job_attempts(job);
+    double attempt = attempts > 0 ? (double)attempts : 1;
     double wait_us = (double)terms->backoff_base_us *
                      pow(terms->backoff_factor, attempt - 1);
     double max_us = (double)terms->backoff_max_us;
@@ -298,14 +300,15 @@ static void fail_job(struct engine *engine, struct job *job,
     int64_t delay_us =
         request->delay_us >= 0 ? request->delay_us : backoff_us(engine, job);
     int64_t max_attempts = job_max_attempts(job);
-    bool dead = request->dead == 1 || (request->free != 1 && max_attempts > 0 &&
-                                       (int64_t)job->attempts >= max_attempts);
+    bool dead =
+        request->dead == 1 || (request->free != 1 && max_attempts > 0 &&
+                               (int64_t)job_attempts(job) >= max_attempts);
     engine->counters.failed++;
     if (request->failure.at != NULL) {
         job_set_error(engine, job, request->failure);
     }
     if (request->free == 1) {
-        job->attempts--;
+        job_set_attempts(engine, job, job_attempts(job) - 1);
     }
     if (dead) {
         job_die(engine, job);

@@ -72,9 +72,9 @@ static void write_job(const struct engine *engine, struct out *out,
     WRITE(out, seconds, "put_at", wire_time_us(engine, job->put_at_us));
     WRITE(out, seconds, "lease", lease_us);
     WRITE(out, seconds, "until", wire_time_us(engine, until_us));
-    if (job->extra != NULL) {
-        if (job->extra->key.at != NULL) {
-            WRITE(out, string, "key", job->extra->key);
+    if (job_extra_of(job) != NULL) {
+        if (job_extra_of(job)->key.at != NULL) {
+            WRITE(out, string, "key", job_extra_of(job)->key);
         }
         write_stage_of(out, job);
     }
@@ -93,8 +93,8 @@ static uint64_t told_in(const struct engine *engine, const struct job *job)
 {
     uint64_t batch =
         job->saved.changed ? change_batch_of(engine, &job->saved) : 0;
-    return job->extra != NULL && job->extra->stage != NULL
-               ? greater(batch, job->extra->stage->released_in)
+    return job_extra_of(job) != NULL && job_extra_of(job)->stage != NULL
+               ? greater(batch, job_extra_of(job)->stage->released_in)
                : batch;
 }
 
@@ -105,14 +105,16 @@ static void hand_out(struct engine *engine, const struct want *want,
     rate_add(&queue->get_rate, engine->now_us, 1);
     engine->counters.handed_out++;
     if (want->take) {
-        write_job(engine, out, job, token, 0, engine->now_us, ++job->attempts);
+        job_set_attempts(engine, job, job_attempts(job) + 1);
+        write_job(engine, out, job, token, 0, engine->now_us,
+                  job_attempts(job));
         job_finish(engine, job, (struct slice){0});
         return;
     }
     struct lease *lease = lease_new(engine, want, job, token);
     int64_t until_us = later(engine->now_us, lease->length_us);
     write_job(engine, out, job, token, lease->length_us, until_us,
-              job->attempts + 1);
+              job_attempts(job) + 1);
     job_run(engine, job, lease, until_us);
 }
 
@@ -269,7 +271,7 @@ static void write_leased(struct engine *engine, struct out *out,
             job_forget(engine, job);
         } else {
             write_job(engine, out, job, token, lease->length_us, job->rank,
-                      job->attempts);
+                      job_attempts(job));
         }
     }
 }

@@ -45,44 +45,49 @@ struct queue *job_queue(const struct job *job)
 
 double job_priority(const struct job *job)
 {
-    return job->extra == NULL ? 0 : job->extra->priority;
+    const struct job_extra *extra = job_extra_of(job);
+    return extra == NULL ? 0 : extra->priority;
 }
 
 int64_t job_lease_us(const struct job *job)
 {
-    return job->extra != NULL && job->extra->lease_us >= 0
-               ? job->extra->lease_us
+    const struct job_extra *extra = job_extra_of(job);
+    return extra != NULL && extra->lease_us >= 0
+               ? extra->lease_us
                : job->set->queue->terms.lease_us;
 }
 
 int64_t job_max_attempts(const struct job *job)
 {
-    return job->extra != NULL && job->extra->max_attempts >= 0
-               ? job->extra->max_attempts
+    const struct job_extra *extra = job_extra_of(job);
+    return extra != NULL && extra->max_attempts >= 0
+               ? extra->max_attempts
                : job->set->queue->terms.max_attempts;
 }
 
 int64_t job_keep_done_us(const struct job *job)
 {
-    return job->extra != NULL && job->extra->keep_done_us >= 0
-               ? job->extra->keep_done_us
+    const struct job_extra *extra = job_extra_of(job);
+    return extra != NULL && extra->keep_done_us >= 0
+               ? extra->keep_done_us
                : job->set->queue->terms.keep_done_us;
 }
 
 static void unkey(struct queue *queue, struct job *job)
 {
-    if (job->extra != NULL && job->extra->by_key.tbl != NULL) {
-        HASH_DELETE(by_key, queue->keys, job->extra);
-        job->extra->by_key.tbl = NULL;
+    struct job_extra *extra = job_extra_of(job);
+    if (extra != NULL && extra->by_key.tbl != NULL) {
+        HASH_DELETE(by_key, queue->keys, extra);
+        extra->by_key.tbl = NULL;
     }
 }
 
 void job_key(struct queue *queue, struct job *job)
 {
-    if (job->extra != NULL && job->extra->key.at != NULL &&
-        job->extra->by_key.tbl == NULL) {
-        HASH_ADD_KEYPTR(by_key, queue->keys, job->extra->key.at,
-                        (unsigned)job->extra->key.len, job->extra);
+    struct job_extra *extra = job_extra_of(job);
+    if (extra != NULL && extra->key.at != NULL && extra->by_key.tbl == NULL) {
+        HASH_ADD_KEYPTR(by_key, queue->keys, extra->key.at,
+                        (unsigned)extra->key.len, extra);
     }
 }
 
@@ -102,7 +107,7 @@ static void move(struct engine *engine, struct job *job, enum job_state state,
 {
     struct queue *queue = job->set->queue;
     CHECK(moves[job->set->state][state]);
-    CHECK((job->lease != NULL) == (job->set->state == JOB_RUNNING) ||
+    CHECK((job_lease(job) != NULL) == (job->set->state == JOB_RUNNING) ||
           state == JOB_RUNNING);
     job_unlink(job);
     if (state != JOB_RUNNING) {
@@ -134,13 +139,14 @@ static void link_free(struct engine *engine, struct job *job,
 void job_place(struct engine *engine, struct job *job, struct queue *queue,
                int64_t delay_us)
 {
-    struct stage *stage = job->extra == NULL ? NULL : job->extra->stage;
+    struct stage *stage =
+        job_extra_of(job) == NULL ? NULL : job_extra_of(job)->stage;
     bool by_stage = stage != NULL && stage_is_held(stage);
     if (!by_stage && !job_is_held_by_events(job)) {
         link_free(engine, job, queue, delay_us);
         return;
     }
-    job->extra->delay_us = delay_us > 0 ? delay_us : 0;
+    job_extra_of(job)->delay_us = delay_us > 0 ? delay_us : 0;
     job_link(engine, job,
              by_stage ? side_set_held(queue, stage) : queue->sets[JOB_HELD],
              job_rank(job_priority(job)));
@@ -149,7 +155,7 @@ void job_place(struct engine *engine, struct job *job, struct queue *queue,
 void job_enter(struct engine *engine, struct job *job, struct queue *queue,
                int64_t delay_us, struct stage *stage)
 {
-    job->id = next_job_id(engine);
+    job->id = next_job_id(engine) & JOB_ID_MAX;
     job->put_at_us = engine->now_us;
     index_add(&engine->jobs, job->id, job);
     if (stage != NULL) {
@@ -167,14 +173,14 @@ void job_enter(struct engine *engine, struct job *job, struct queue *queue,
 void job_unheld(struct engine *engine, struct job *job)
 {
     struct queue *queue = job->set->queue;
-    struct stage *stage = job->extra->stage;
+    struct stage *stage = job_extra_of(job)->stage;
     CHECK(job->set->state == JOB_HELD || job->set->moving || job->set->doomed);
     if (job->set->doomed) {
         return;
     }
     if (stage == NULL || !stage_is_held(stage)) {
         job_unlink(job);
-        job_place(engine, job, queue, job->extra->delay_us);
+        job_place(engine, job, queue, job_extra_of(job)->delay_us);
         queue_touch(engine, queue);
     }
     job_changed(engine, job); /* its row names one event less */
@@ -185,7 +191,7 @@ void job_released(struct engine *engine, struct job *job)
     struct queue *queue = job->set->queue;
     CHECK(job->set->moving);
     job_unlink(job);
-    job_place(engine, job, queue, job->extra->delay_us);
+    job_place(engine, job, queue, job_extra_of(job)->delay_us);
     if (job->set->state == JOB_DELAYED) {
         job_changed(engine, job); /* that it is released its batch tells; since
                               when its delay runs, only its own row can */
@@ -229,11 +235,12 @@ void job_run(struct engine *engine, struct job *job, struct lease *take_lease,
              int64_t until_us)
 {
     histogram_add(&engine->counters.wait, engine->now_us - job->put_at_us);
-    job->lease = take_lease;
-    job->attempts++;
-    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
+    lease_give(job, take_lease);
+    job_set_attempts(engine, job, job_attempts(job) + 1);
+    for (size_t i = 0;
+         job_extra_of(job) != NULL && i < job_extra_of(job)->limits_count;
          i++) {
-        semaphore_job_began(job->extra->limits[i]);
+        semaphore_job_began(job_extra_of(job)->limits[i]);
     }
     move(engine, job, JOB_RUNNING, until_us);
     if (take_lease->kept) {
@@ -246,15 +253,16 @@ void job_extend(struct engine *engine, struct job *job, int64_t length_us,
 {
     struct job_set *set = job->set;
     CHECK(set->state == JOB_RUNNING);
-    bool differs = lease_keep(engine, job->lease) ||
-                   job->lease->length_us != length_us || progress.at != NULL;
-    job->lease->length_us = length_us;
+    bool differs = lease_keep(engine, job_lease(job)) ||
+                   job_lease(job)->length_us != length_us ||
+                   progress.at != NULL;
+    job_lease(job)->length_us = length_us;
     job_unlink(job);
     job_link(engine, job, set, later(engine->now_us, length_us));
     if (progress.at != NULL) {
         job_set_progress(engine, job, progress);
     }
-    if (differs && job->lease->kept) {
+    if (differs && job_lease(job)->kept) {
         job_changed(engine, job);
     }
 }
@@ -277,11 +285,11 @@ void job_due(struct engine *engine, struct job *job)
 /* Answers everyone who waits for the job to be finished. */
 static void answer_waiters(struct engine *engine, struct job *job)
 {
-    if (job->extra == NULL) {
+    if (job_extra_of(job) == NULL) {
         return;
     }
     struct waiter *waiter;
-    while ((waiter = waiter_first(&job->extra->waiters)) != NULL) {
+    while ((waiter = waiter_first(&job_extra_of(job)->waiters)) != NULL) {
         job_answer_wait(engine, waiter);
     }
 }
@@ -293,7 +301,7 @@ void job_vanish(struct engine *engine, struct job *job)
     enum job_state state = job->set->state;
     unkey(queue, job);
     job_unlink(job);
-    if (job->extra != NULL && job->extra->stage != NULL) {
+    if (job_extra_of(job) != NULL && job_extra_of(job)->stage != NULL) {
         stage_leave(engine, job, state);
     }
     lease_end(engine, job);
@@ -309,7 +317,7 @@ void job_vanish(struct engine *engine, struct job *job)
 /* It is no party of its stage any more: it has arrived. */
 static void arrive(struct engine *engine, struct job *job)
 {
-    if (job->extra != NULL && job->extra->stage != NULL) {
+    if (job_extra_of(job) != NULL && job_extra_of(job)->stage != NULL) {
         stage_arrive(engine, job, job->set->state);
     }
 }
@@ -318,10 +326,11 @@ void job_finish(struct engine *engine, struct job *job, struct slice result)
 {
     struct queue *queue = job->set->queue;
     int64_t keep_us = job_keep_done_us(job);
-    bool awaited = job->extra != NULL && job->extra->waiters.count > 0;
-    if (job->lease != NULL) {
+    bool awaited =
+        job_extra_of(job) != NULL && job_extra_of(job)->waiters.count > 0;
+    if (job_lease(job) != NULL) {
         histogram_add(&engine->counters.run,
-                      engine->now_us - job->lease->began_us);
+                      engine->now_us - job_lease(job)->began_us);
     }
     engine->counters.done++;
     rate_add(&queue->done_rate, engine->now_us, 1);
@@ -351,7 +360,7 @@ void job_die(struct engine *engine, struct job *job)
     job_extra(engine, job)->finished_at_us = engine->now_us;
     engine->counters.died++;
     move(engine, job, JOB_DEAD, engine->now_us);
-    if (job->extra->stage != NULL) {
+    if (job_extra_of(job)->stage != NULL) {
         stage_die(engine, job);
     }
     job_changed(engine, job);
@@ -361,9 +370,10 @@ void job_die(struct engine *engine, struct job *job)
 /* The key of a dead job is free: somebody else may have it by now. */
 bool job_key_taken(struct engine *engine, const struct job *job)
 {
-    return job->extra != NULL && job->extra->key.at != NULL &&
-           job->extra->by_key.tbl == NULL &&
-           job_of_key(engine, job->set->queue, job->extra->key) != NULL;
+    const struct job_extra *extra = job_extra_of(job);
+    return extra != NULL && extra->key.at != NULL &&
+           extra->by_key.tbl == NULL &&
+           job_of_key(engine, job->set->queue, extra->key) != NULL;
 }
 
 void job_revive(struct engine *engine, struct job *job)
@@ -371,13 +381,13 @@ void job_revive(struct engine *engine, struct job *job)
     struct queue *queue = job->set->queue;
     CHECK(job->set->state == JOB_DEAD || job->set->moving);
     CHECK(!job_key_taken(engine, job));
-    job->attempts = 0;
+    job_set_attempts(engine, job, 0);
     job_extra(engine, job)->finished_at_us = 0;
-    job->extra->crashes = 0;
+    job_extra_of(job)->crashes = 0;
     job_unlink(job);
     job_link(engine, job, limited_set_of(queue, job, JOB_READY),
              job_rank(job_priority(job)));
-    if (job->extra->stage != NULL) {
+    if (job_extra_of(job)->stage != NULL) {
         stage_revive(engine, job);
     }
     job_key(queue, job);
@@ -390,7 +400,8 @@ void job_stay_dead(struct engine *engine, struct job *job)
     struct queue *queue = job->set->queue;
     CHECK(job->set->moving);
     job_unlink(job);
-    job_link(engine, job, queue->sets[JOB_DEAD], job->extra->finished_at_us);
+    job_link(engine, job, queue->sets[JOB_DEAD],
+             job_extra_of(job)->finished_at_us);
     queue_touch(engine, queue);
 }
 
@@ -398,9 +409,9 @@ void job_remove(struct engine *engine, struct job *job)
 {
     /* First, so that the answers wait for it. */
     change_gone(engine, ROW_job, job->id, &job->saved);
-    if (job->extra != NULL) {
+    if (job_extra_of(job) != NULL) {
         struct waiter *waiter;
-        while ((waiter = waiter_first(&job->extra->waiters)) != NULL) {
+        while ((waiter = waiter_first(&job_extra_of(job)->waiters)) != NULL) {
             job_answer_cancelled(engine, waiter);
         }
     }
@@ -417,7 +428,7 @@ void job_crashed(struct engine *engine, struct job *job, struct slice why)
     job_extra(engine, job)->crashes++;
     engine->counters.crashed++;
     job_set_error(engine, job, why);
-    if (max_attempts > 0 && (int64_t)job->attempts >= max_attempts) {
+    if (max_attempts > 0 && (int64_t)job_attempts(job) >= max_attempts) {
         job_die(engine, job);
     } else {
         job_back(engine, job, 0);

@@ -55,6 +55,7 @@ struct job_extra {
     struct job *job; /* whose it is */
     struct slice key;
     double priority;
+    uint32_t attempts;    /* if they are JOB_ATTEMPTS_MAX or more */
     uint32_t crashes;     /* tries that ended with the consumer or the lease */
     int64_t lease_us;     /* -1: the queue's, as the next two */
     int64_t max_attempts; /* 0: no limit */
@@ -80,6 +81,7 @@ struct job_extra {
 /* A job that runs: whose it is, and until when. */
 struct lease {
     struct job *job;
+    struct job_extra *extra; /* owned; the job's */
     struct session *session; /* NULL: detached */
     uint64_t token;
     int64_t length_us;
@@ -97,20 +99,44 @@ TAILQ_HEAD(lease_list, lease);
 RB_HEAD(staged_leases, lease);
 RB_HEAD(loaded_leases, lease);
 
+/* Ids are integers on the wire. */
+#define JOB_ID_BITS 53
+#define JOB_ID_MAX  ((UINT64_C(1) << JOB_ID_BITS) - 1)
+
+/* So many tries are told by the job itself, more by its extra. */
+#define JOB_ATTEMPTS_BITS 4
+#define JOB_ATTEMPTS_MAX  ((1U << JOB_ATTEMPTS_BITS) - 1)
+
+/* There may be millions: no byte is wasted. */
 struct job {
     struct job_link link; /* in its set */
     struct job_set *set;  /* NULL: put, but still waiting for room */
-    uint64_t id;
+    uint64_t id : JOB_ID_BITS;
+    uint64_t leased : 1;
+    uint64_t attempts : JOB_ATTEMPTS_BITS; /* by job_attempts alone */
     int64_t rank;
     int64_t put_at_us;
-    struct job_extra *extra; /* owned; mostly NULL */
-    struct lease *lease;     /* owned; while it runs */
+    union {
+        struct job_extra *extra; /* owned; mostly NULL */
+        struct lease *lease;     /* owned; while it runs: has the extra */
+    } more;                      /* by job_lease and job_extra_of alone */
     struct saved saved;
     uint32_t body_len;
-    uint32_t owner;    /* the account of whoever put it */
-    uint32_t attempts; /* tries begun that count */
-    char body[];       /* JSON */
+    uint32_t owner; /* the account of whoever put it */
+    char body[];    /* JSON */
 };
+
+/* NULL: it does not run. */
+static inline struct lease *job_lease(const struct job *job)
+{
+    return job->leased ? job->more.lease : NULL;
+}
+
+/* NULL: it has none. */
+static inline struct job_extra *job_extra_of(const struct job *job)
+{
+    return job->leased ? job->more.lease->extra : job->more.extra;
+}
 
 enum apart {
     APART_NOT,
@@ -169,6 +195,20 @@ const struct stage *lease_first_stage(const struct session *session,
  * behind the job with that id; NULL: there is none. */
 const struct lease *lease_loaded_after(const struct engine *engine,
                                        uint64_t token, uint64_t id);
+
+/* Tries begun that count. */
+static inline uint32_t job_attempts(const struct job *job)
+{
+    return job->attempts < JOB_ATTEMPTS_MAX ? (uint32_t)job->attempts
+                                            : job_extra_of(job)->attempts;
+}
+
+/* It tells so many from now on. */
+void job_set_attempts(struct engine *engine, struct job *job,
+                      uint32_t attempts);
+
+/* The job, which had none, has it from now on. */
+void lease_give(struct job *job, struct lease *take_lease);
 
 /* The job's, if it has one; its permits are free. */
 void lease_end(struct engine *engine, struct job *job);

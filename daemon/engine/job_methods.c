@@ -31,7 +31,7 @@ static void write_text(struct out *out, struct slice key, struct slice json)
 
 void write_stage_of(struct out *out, const struct job *job)
 {
-    const struct stage *stage = job->extra->stage;
+    const struct stage *stage = job_extra_of(job)->stage;
     if (stage != NULL) {
         WRITE(out, string, "batch", stage->batch->named.name);
         WRITE(out, string, "stage", stage->name);
@@ -57,13 +57,13 @@ void job_write(const struct engine *engine, struct out *out,
                const struct job *job)
 {
     enum job_state state = job_state(job);
-    const struct job_extra *extra = job->extra;
+    const struct job_extra *extra = job_extra_of(job);
     write_begin_object(out);
     WRITE(out, integer, "id", (int64_t)job->id);
     WRITE(out, string, "queue", job->set->queue->named.name);
     WRITE(out, string, "state", slice_of(job_state_names[state]));
     WRITE(out, number, "priority", job_priority(job));
-    WRITE(out, integer, "attempts", job->attempts);
+    WRITE(out, integer, "attempts", job_attempts(job));
     WRITE(out, integer, "crashes", extra == NULL ? 0 : extra->crashes);
     WRITE(out, seconds, "put_at", wire_time_us(engine, job->put_at_us));
     WRITE(out, json, "body", ((struct slice){job->body, job->body_len}));
@@ -72,11 +72,11 @@ void job_write(const struct engine *engine, struct out *out,
     }
     if (state == JOB_RUNNING) {
         WRITE(out, seconds, "until", wire_time_us(engine, job->rank));
-        write_consumer(out, job->lease);
+        write_consumer(out, job_lease(job));
     }
-    if (job->extra != NULL) {
+    if (job_extra_of(job) != NULL) {
         write_stage_of(out, job);
-        write_extra(engine, out, job->extra);
+        write_extra(engine, out, job_extra_of(job));
     }
     write_end_object(out);
 }
@@ -165,11 +165,11 @@ static void write_outcome(struct out *out, const struct job *job)
     enum job_state state = job_state(job);
     write_begin_object(out);
     WRITE(out, string, "state", slice_of(job_state_names[state]));
-    if (job->extra != NULL && state == JOB_DONE) {
-        write_text(out, SLICE("result"), job->extra->result);
+    if (job_extra_of(job) != NULL && state == JOB_DONE) {
+        write_text(out, SLICE("result"), job_extra_of(job)->result);
     }
-    if (job->extra != NULL && state == JOB_DEAD) {
-        write_text(out, SLICE("error"), job->extra->error);
+    if (job_extra_of(job) != NULL && state == JOB_DEAD) {
+        write_text(out, SLICE("error"), job_extra_of(job)->error);
     }
     write_end_object(out);
 }

@@ -11,17 +11,21 @@ static size_t job_size(const struct job *job)
 
 struct job_extra *job_extra(struct engine *engine, struct job *job)
 {
-    if (job->extra == NULL) {
+    if (job_extra_of(job) == NULL) {
         struct job_extra *extra = mem_zalloc(sizeof(*extra));
         extra->lease_us = -1;
         extra->job = job;
         extra->max_attempts = -1;
         extra->keep_done_us = -1;
         waiter_list_init(&extra->waiters);
-        job->extra = extra;
+        if (job->leased) {
+            job->more.lease->extra = extra;
+        } else {
+            job->more.extra = extra;
+        }
         memory_add(engine, job->owner, sizeof(*extra));
     }
-    return job->extra;
+    return job_extra_of(job);
 }
 
 void job_set_text(struct engine *engine, const struct job *job,
@@ -106,8 +110,8 @@ struct job *job_new(struct engine *engine, uint32_t owner,
 void job_free(struct engine *engine, struct job *take_job)
 {
     memory_sub(engine, take_job->owner, job_size(take_job));
-    if (take_job->extra != NULL) {
-        struct job_extra *extra = take_job->extra;
+    struct job_extra *extra = job_extra_of(take_job);
+    if (extra != NULL) {
         job_set_text(engine, take_job, &extra->key, (struct slice){0});
         job_set_text(engine, take_job, &extra->error, (struct slice){0});
         job_set_text(engine, take_job, &extra->result, (struct slice){0});
@@ -126,6 +130,16 @@ void job_discard(struct engine *engine, struct job *take_job)
 {
     CHECK(take_job->set == NULL && take_job->id == 0);
     job_free(engine, take_job);
+}
+
+void job_set_attempts(struct engine *engine, struct job *job, uint32_t attempts)
+{
+    if (attempts < JOB_ATTEMPTS_MAX) {
+        job->attempts = attempts & JOB_ATTEMPTS_MAX;
+    } else {
+        job->attempts = JOB_ATTEMPTS_MAX;
+        job_extra(engine, job)->attempts = attempts;
+    }
 }
 
 void job_set_error(struct engine *engine, struct job *job, struct slice error)

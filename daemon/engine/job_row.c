@@ -12,8 +12,8 @@
 
 struct row_job job_row(struct engine *engine, struct job *job)
 {
-    struct job_extra *extra = job->extra;
-    const struct lease *lease = job->lease;
+    struct job_extra *extra = job_extra_of(job);
+    const struct lease *lease = job_lease(job);
     bool kept = lease != NULL && lease->kept;
     struct row_job row = {
         .id = job->id,
@@ -22,7 +22,7 @@ struct row_job job_row(struct engine *engine, struct job *job)
         .body = {job->body, job->body_len},
         .uid = account_uid(engine, job->owner),
         .state = job->set->state,
-        .attempts = job->attempts,
+        .attempts = job_attempts(job),
         .lease_us = -1,
         .max_attempts = -1,
         .keep_done_us = -1,
@@ -95,9 +95,10 @@ static struct lease *load_lease(struct engine *engine,
     lease->uid = (uint32_t)row->lease_uid;
     lease->kept = true;
     lease->loaded = true;
-    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
+    for (size_t i = 0;
+         job_extra_of(job) != NULL && i < job_extra_of(job)->limits_count;
          i++) {
-        semaphore_job_began(job->extra->limits[i]);
+        semaphore_job_began(job_extra_of(job)->limits[i]);
     }
     lease_link(engine, lease);
     return lease;
@@ -109,11 +110,14 @@ static enum job_state loaded_state(struct engine *engine, struct job *job,
 {
     enum job_state state = (enum job_state)row->state;
     if (state == JOB_RUNNING) {
-        job->lease = load_lease(engine, row, job);
-        if (job->lease == NULL) {
-            job->attempts -= job->attempts > 0;
+        struct lease *lease = load_lease(engine, row, job);
+        if (lease == NULL) {
+            if (job_attempts(job) > 0) {
+                job_set_attempts(engine, job, job_attempts(job) - 1);
+            }
             return JOB_READY;
         }
+        lease_give(job, lease);
     }
     return state;
 }
@@ -198,7 +202,7 @@ static void load_holds(struct engine *engine, struct job *job,
         stage_join(engine, &batch->stages[row->stage], job);
     }
     if (row->batch != 0 && row->state == JOB_DEAD) {
-        job->extra->finished_at_us = row->rank_us;
+        job_extra_of(job)->finished_at_us = row->rank_us;
         stage_die(engine, job);
     }
 }
@@ -218,9 +222,9 @@ bool job_load(struct engine *engine, const struct row_job *row)
                             .keep_done_us = row->keep_done_us};
     struct job *job =
         job_new(engine, account_of_uid(engine, (uint32_t)row->uid), &item);
-    job->id = row->id;
+    job->id = row->id & JOB_ID_MAX;
     job->put_at_us = row->put_at_us;
-    job->attempts = (uint32_t)row->attempts;
+    job_set_attempts(engine, job, (uint32_t)row->attempts);
     if (row->crashes > 0) {
         job_extra(engine, job)->crashes = (uint32_t)row->crashes;
     }
@@ -249,8 +253,8 @@ bool job_load(struct engine *engine, const struct row_job *row)
         }
         job_key(queue, job);
     }
-    if (job->extra != NULL &&
-        job->extra->after_count > job->extra->after_left) {
+    if (job_extra_of(job) != NULL &&
+        job_extra_of(job)->after_count > job_extra_of(job)->after_left) {
         job_changed(engine, job); /* its row names events that are set */
     }
     if (row->put_at_us > engine->now_us) {

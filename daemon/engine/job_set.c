@@ -51,9 +51,10 @@ static void count_job(const struct job *job, const struct job_set *set,
                       bool more)
 {
     job_set_count(set, 1, job->body_len, more);
-    if (job->extra != NULL && job->extra->stage != NULL &&
+    if (job_extra_of(job) != NULL && job_extra_of(job)->stage != NULL &&
         set->made_for != JOB_DONE) {
-        job->extra->stage->counts[set->made_for] += more ? 1 : -(size_t)1;
+        job_extra_of(job)->stage->counts[set->made_for] +=
+            more ? 1 : -(size_t)1;
     }
 }
 
@@ -119,8 +120,8 @@ void job_set_due(struct engine *engine, struct job_set *set)
 
 bool job_catch_up(struct engine *engine, struct job *job)
 {
-    if (job->lease != NULL && job->lease->session != NULL &&
-        job->lease->session->ended) {
+    if (job_lease(job) != NULL && job_lease(job)->session != NULL &&
+        job_lease(job)->session->ended) {
         job_consumer_gone(engine, job);
     } else if (is_timed(job->set->state) && job->rank <= engine->now_us) {
         bool stays = job->set->state != JOB_DONE;
@@ -144,6 +145,6 @@ void job_set_rerank(struct engine *engine, struct job_set *set)
         count_job(job, set, false);
         job->set = NULL;
         job_link(engine, job, set,
-                 later(engine->now_us, job->lease->length_us));
+                 later(engine->now_us, job_lease(job)->length_us));
     }
 }

@@ -49,9 +49,9 @@ void lease_link(struct engine *engine, struct lease *lease)
 {
     const struct job *job = lease->job;
     TAILQ_INSERT_TAIL(list_of(engine, lease), lease, of_session);
-    if (lease->session != NULL && job->extra != NULL &&
-        job->extra->stage != NULL) {
-        lease->stage = job->extra->stage;
+    if (lease->session != NULL && job_extra_of(job) != NULL &&
+        job_extra_of(job)->stage != NULL) {
+        lease->stage = job_extra_of(job)->stage;
         RB_INSERT(staged_leases, &lease->session->staged, lease);
     }
     if (lease->loaded) {
@@ -69,28 +69,38 @@ static void leave_stage(struct lease *lease)
 
 void lease_left_stage(const struct job *job)
 {
-    if (job->lease != NULL) {
-        leave_stage(job->lease);
+    if (job_lease(job) != NULL) {
+        leave_stage(job_lease(job));
     }
+}
+
+void lease_give(struct job *job, struct lease *take_lease)
+{
+    CHECK(!job->leased);
+    take_lease->extra = job->more.extra;
+    job->more.lease = take_lease;
+    job->leased = true;
 }
 
 void lease_end(struct engine *engine, struct job *job)
 {
-    struct lease *lease = job->lease;
+    struct lease *lease = job_lease(job);
     if (lease == NULL) {
         return;
     }
-    for (size_t i = 0; job->extra != NULL && i < job->extra->limits_count;
+    for (size_t i = 0;
+         job_extra_of(job) != NULL && i < job_extra_of(job)->limits_count;
          i++) {
-        semaphore_job_ended(engine, job->extra->limits[i]);
+        semaphore_job_ended(engine, job_extra_of(job)->limits[i]);
     }
     TAILQ_REMOVE(list_of(engine, lease), lease, of_session);
     leave_stage(lease);
     if (lease->loaded) {
         RB_REMOVE(loaded_leases, &engine->loaded_leases, lease);
     }
+    job->leased = false;
+    job->more.extra = lease->extra;
     spares_give(&engine->spares, lease);
-    job->lease = NULL;
 }
 
 const struct stage *lease_first_stage(const struct session *session,
@@ -106,7 +116,7 @@ const struct stage *lease_first_stage(const struct session *session,
 const struct lease *lease_loaded_after(const struct engine *engine,
                                        uint64_t token, uint64_t id)
 {
-    struct job behind = {.id = id + 1};
+    struct job behind = {.id = (id + 1) & JOB_ID_MAX};
     struct lease key = {.job = &behind, .token = token};
     struct loaded_leases loaded = engine->loaded_leases; /* only read */
     const struct lease *lease = RB_NFIND(loaded_leases, &loaded, &key);

@@ -145,12 +145,12 @@ static void leave_lane(struct limited_set *limited)
 struct job_set *limited_set_of(struct queue *queue, const struct job *job,
                                enum job_state state)
 {
-    if (state != JOB_READY || job->extra == NULL ||
-        job->extra->limits_count == 0) {
+    if (state != JOB_READY || job_extra_of(job) == NULL ||
+        job_extra_of(job)->limits_count == 0) {
         return queue->sets[state];
     }
-    struct limited_set key = {.limits = job->extra->limits,
-                              .limits_count = job->extra->limits_count};
+    struct limited_set key = {.limits = job_extra_of(job)->limits,
+                              .limits_count = job_extra_of(job)->limits_count};
     struct limited_set *limited = RB_FIND(limited_sets, &queue->limited, &key);
     if (limited == NULL) {
         size_t size = key.limits_count * sizeof(struct semaphore *);

@@ -225,10 +225,10 @@ static struct wait_put make_put(struct engine *engine, struct queue *queue,
 static struct job *duplicate_of(struct engine *engine, struct queue *queue,
                                 const struct job *job)
 {
-    if (job->extra == NULL || job->extra->key.at == NULL) {
+    if (job_extra_of(job) == NULL || job_extra_of(job)->key.at == NULL) {
         return NULL;
     }
-    return job_of_key(engine, queue, job->extra->key);
+    return job_of_key(engine, queue, job_extra_of(job)->key);
 }
 
 static void write_duplicates(struct out *out, const struct wait_put *put,
@@ -320,7 +320,7 @@ static size_t events_of(const struct engine *engine, const struct wait_put *put)
 {
     size_t events = 0;
     for (size_t i = 0; i < put->count; i++) {
-        const struct job_extra *extra = put->jobs[i]->extra;
+        const struct job_extra *extra = job_extra_of(put->jobs[i]);
         if (extra != NULL && extra->row_after.at != NULL) {
             struct slice names[NAME_LIST_MAX];
             size_t count = names_split(extra->row_after, names, NAME_LIST_MAX);

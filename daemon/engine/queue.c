@@ -240,7 +240,8 @@ bool queue_has_room(const struct queue *queue, size_t jobs, size_t bytes)
 /* Whose job it is if that batch is cancelled; else NULL. */
 static struct batch_object *cancelled_batch(const struct job *job)
 {
-    const struct stage *stage = job->extra != NULL ? job->extra->stage : NULL;
+    const struct stage *stage =
+        job_extra_of(job) != NULL ? job_extra_of(job)->stage : NULL;
     return stage != NULL && stage->batch->cancelled ? stage->batch : NULL;
 }
 

@@ -136,7 +136,7 @@ static bool has_jobs(const struct queue *queue)
 
 static bool has_row(const struct queue *queue)
 {
-    return queue->saved.on_disk || queue->saved.dirty != 0;
+    return queue->saved.on_disk || queue->saved.dirty;
 }
 
 bool queue_declare_adds(const struct engine *engine, struct session *session,
