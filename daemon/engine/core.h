@@ -129,6 +129,7 @@ struct engine {
     struct timers timers;
     struct sweeps sweeps;
     struct sweep *urgent_last; /* of those at the front: sweep.c */
+    size_t sweep_rows;         /* of the last event */
     int slice_left; /* so much of what comes by the thousand may still be done
                        in this step */
     struct sweep *sweeps_by_serial;

@@ -376,6 +376,7 @@ void engine_step(struct engine *engine, const struct event *event,
 {
     engine->effects = effects;
     engine->slice_left = (int)engine->options.slice_jobs;
+    engine->sweep_rows = event->sweep_rows;
     tell_time(engine, event->now_us);
     switch (event->type) {
     case EVENT_CONNECTED:
@@ -409,7 +410,7 @@ void engine_step(struct engine *engine, const struct event *event,
 
 int64_t engine_deadline_us(const struct engine *engine)
 {
-    if (!TAILQ_EMPTY(&engine->sweeps)) {
+    if (sweeps_are_due(engine)) {
         return engine->now_us - engine->skew_us;
     }
     const struct timer *timer = timers_first(&engine->timers);

@@ -59,6 +59,8 @@ struct event {
     size_t size;                   /* of the request's line, bytes */
     const unsigned char *entropy;  /* ENTROPY_BYTES for TRAIT_ENTROPY */
     bool full;
+    size_t sweep_rows; /* so many rows in the open batch, and what is done in
+                          slices waits for the next one; 0: never */
 };
 
 /* A whole line, LF included: bytes.at[at .. at + len]. */

@@ -472,11 +472,17 @@ static bool step_one(struct engine *engine, struct sweep *sweep)
     return true;
 }
 
+bool sweeps_are_due(const struct engine *engine)
+{
+    return !TAILQ_EMPTY(&engine->sweeps) &&
+           (engine->sweep_rows == 0 ||
+            engine->changes.open_live < engine->sweep_rows);
+}
+
 void sweeps_step(struct engine *engine)
 {
-    struct sweep *sweep;
-    while (engine->slice_left > 0 &&
-           (sweep = TAILQ_FIRST(&engine->sweeps)) != NULL) {
+    while (engine->slice_left > 0 && sweeps_are_due(engine)) {
+        struct sweep *sweep = TAILQ_FIRST(&engine->sweeps);
         engine->slice_left--;
         if (!step_one(engine, sweep)) {
             end(engine, sweep);

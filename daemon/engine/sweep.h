@@ -91,7 +91,10 @@ uint64_t sweep_seen(const struct engine *engine, uint64_t serial);
 /* The line of replies that such a number stands for; NULL: it is a batch. */
 struct held *sweep_held(const struct engine *engine, uint64_t seen);
 
-/* As much as is left of this step's slice. */
+/* Is there anything to be done, and room for it in the open batch? */
+bool sweeps_are_due(const struct engine *engine);
+
+/* As much as is left of this step's slice, and of the open batch. */
 void sweeps_step(struct engine *engine);
 
 /* The waiter of a sweep is gone. */

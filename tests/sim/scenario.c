@@ -247,7 +247,8 @@ static bool do_option(struct scenario *s, struct words *words)
                  {"user_pending_max", &o->user_pending_max},
                  {"user_memory_max", &o->user_memory_max},
                  {"user_objects_max", &o->user_objects_max},
-                 {"slice_jobs", &o->slice_jobs}};
+                 {"slice_jobs", &o->slice_jobs},
+                 {"sweep_rows", &s->options.sweep_rows}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         if (slice_equal(name, slice_of(sizes[i].name))) {
             *sizes[i].value = (size_t)value;

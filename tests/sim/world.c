@@ -214,6 +214,7 @@ static void deliver(struct world *world, const struct effect_reply *effect)
 static void step(struct world *world, struct event *event)
 {
     event->now_us = world->now_us;
+    event->sweep_rows = world->options.sweep_rows;
     uint64_t work = work_done();
     engine_step(world->engine, event, &world->effects);
     world->work += work_done() - work;

@@ -57,6 +57,7 @@ struct world_options {
     world_reply *on_reply;           /* maybe NULL */
     const struct world_watch *watch; /* maybe NULL; else all of it */
     void *arg;
+    size_t sweep_rows;         /* of every event */
     struct world_tally *tally; /* METHODS of them, or NULL */
     bool trace;                /* keep the trace */
     bool unchecked;            /* no engine_check: for a second run */

@@ -74,6 +74,7 @@ static struct world *new_world(struct run *run, bool first)
         .engine = engine_options_default, .trace = true, .unchecked = !first};
     if (run->slice_jobs > 0) {
         options.engine.slice_jobs = (size_t)run->slice_jobs;
+        options.sweep_rows = run->seed / 8 % 5;
         options.trace = false;
         options.unchecked = false;
     }
