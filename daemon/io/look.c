@@ -13,12 +13,17 @@ bool look_begin(struct look *look, uint64_t now_ns, uint64_t for_ns)
     return true;
 }
 
-static void miss(struct look *look)
+static void miss(struct look *look, uint64_t now_ns)
 {
+    unsigned most =
+        now_ns - look->until_ns < LOOK_LATE_NS ? LOOK_SKIP_MAX : LOOK_SKIP_LATE;
+    unsigned skips = 2 * look->skips + 1;
+    if (most == LOOK_SKIP_LATE || skips > most) {
+        skips = most > look->skips ? most : look->skips;
+    }
     look->on = false;
-    look->skips =
-        look->skips < LOOK_SKIP_MAX / 2 ? 2 * look->skips + 1 : LOOK_SKIP_MAX;
-    look->skip = look->skips;
+    look->skips = skips;
+    look->skip = skips;
 }
 
 bool look_on(struct look *look, uint64_t now_ns)
@@ -27,7 +32,7 @@ bool look_on(struct look *look, uint64_t now_ns)
         return false;
     }
     if (now_ns >= look->until_ns) {
-        miss(look);
+        miss(look, now_ns);
         return false;
     }
     sched_yield();
@@ -42,7 +47,7 @@ void look_end(struct look *look, uint64_t now_ns)
         return;
     }
     if (now_ns >= look->until_ns) {
-        miss(look);
+        miss(look, now_ns);
         return;
     }
     look->on = false;

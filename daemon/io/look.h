@@ -11,7 +11,9 @@
  *
  * That is bounded. When nothing comes in time, so many occasions pass without
  * a look, twice as many each time, up to LOOK_SKIP_MAX; when something does,
- * half as many. Who sleeps makes no calls.
+ * half as many. Where the processor is wanted, it is not given back for a time
+ * slice, which is far longer: LOOK_SKIP_LATE at once, so that fewer than one in
+ * a hundred answers come late by that. Who sleeps makes no calls.
  */
 #ifndef SYNCD_IO_LOOK_H
 #define SYNCD_IO_LOOK_H
@@ -23,7 +25,9 @@
 #define LOOK_DISK_NS                                         \
     UINT64_C(300000) /* for an fsync, which takes 100 to 200 \
                       */
-#define LOOK_SKIP_MAX 63
+#define LOOK_SKIP_MAX  63
+#define LOOK_LATE_NS   UINT64_C(200000)
+#define LOOK_SKIP_LATE 1023
 
 /* Zeroed is ready for use. */
 struct look {

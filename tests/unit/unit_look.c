@@ -15,7 +15,7 @@ static unsigned passed(struct look *look, uint64_t now_ns)
     while (!look_begin(look, now_ns, LOOK_NS)) {
         count++;
         assert_false(look->on);
-        assert_true(count <= LOOK_SKIP_MAX);
+        assert_true(count <= LOOK_SKIP_LATE);
     }
     assert_true(look->on);
     return count;
@@ -64,6 +64,25 @@ static void test_late_is_missed(void **state)
     assert_int_equal(passed(&look, 1000), 1);
 }
 
+/* They had it for a time slice: not soon again. */
+static void test_slice_is_missed(void **state)
+{
+    static const unsigned passes[] = {1023, 1023, 511, 255};
+    (void)state;
+    struct look look = {0};
+    uint64_t late_ns = 1000 + LOOK_NS + LOOK_LATE_NS;
+    assert_true(look_begin(&look, 1000, LOOK_NS));
+    assert_false(look_on(&look, late_ns));
+    for (size_t i = 0; i < sizeof(passes) / sizeof(passes[0]); i++) {
+        assert_int_equal(passed(&look, 1000), passes[i]);
+        if (i == 0) {
+            miss(&look, 1000);
+        } else {
+            look_end(&look, 1000);
+        }
+    }
+}
+
 static void test_end_without_a_look(void **state)
 {
     (void)state;
@@ -79,6 +98,7 @@ int main(void)
         cmocka_unit_test(test_backs_off),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_late_is_missed),
+        cmocka_unit_test(test_slice_is_missed),
         cmocka_unit_test(test_end_without_a_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
