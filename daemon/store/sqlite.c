@@ -29,11 +29,11 @@
 
 /* Bytes in the log from which on they are brought into the database: a few
  * milliseconds of work. */
-#define LOG_BYTES ((size_t)4 << 20)
+#define LOG_BYTES ((size_t)1 << 19)
 
 /* Blocks of the log are made ahead of it, up to a little more than that, in
  * steps that double; at least so many are there before a batch. */
-#define LOG_ROOM_MAX   (LOG_BYTES + ((size_t)1 << 20))
+#define LOG_ROOM_MAX   (LOG_BYTES + ((size_t)1 << 19))
 #define LOG_ROOM_FIRST ((size_t)256 << 10)
 #define LOG_ROOM_AHEAD ((size_t)128 << 10)
 

@@ -31,7 +31,7 @@ struct script {
 /* Small batches come into the database when it is closed, and, after a disk
  * that was full, with every batch; large ones because the log is long. */
 static const struct script small = {{12, 3, 300}, 3, 7, 1};
-static struct script large = {{40, 12, 400000}, 2, 12, 173};
+static struct script large = {{40, 12, 50000}, 2, 12, 83};
 
 struct run {
     const struct script *script;
