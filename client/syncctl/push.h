@@ -22,6 +22,16 @@
 #define PUSH_JOBS_MAX 10000
 #define PUSH_BYTES    ((size_t)256 << 10)
 
+/* A message of more than GENTLE_JOBS or GENTLE_BYTES that takes so long, beside
+ * PUSH_JOB_SECONDS for each of its jobs, was made to rest by the daemon since
+ * it held up others, or waited for room: the next GENTLE_TIMES are no larger
+ * than that, which costs nobody a millisecond. */
+#define GENTLE_JOBS      800
+#define GENTLE_BYTES     ((size_t)64 << 10)
+#define GENTLE_TIMES     64
+#define SLOW_SECONDS     0.02
+#define PUSH_JOB_SECONDS 3e-6
+
 struct chunk {
     struct out json; /* the bodies, with commas */
     size_t *begins;  /* of body i in json; room for PUSH_JOBS_MAX */
@@ -55,6 +65,9 @@ struct push {
     uint64_t line; /* the last line that was read */
     uint64_t read; /* bytes of the input, up to its end */
     struct out input;
+
+    /* The sender's own. */
+    unsigned gentle; /* so many small messages, still */
 
     uint64_t input_bytes; /* of a regular file; 0: nobody knows */
 

@@ -131,15 +131,47 @@ static bool shrink(struct push *push, int answer, size_t *count)
     return smaller;
 }
 
+static bool is_large(const struct chunk *chunk, size_t from, size_t count)
+{
+    size_t bytes = chunk->ends[from + count - 1] - chunk->begins[from];
+    return count > GENTLE_JOBS || bytes > GENTLE_BYTES;
+}
+
+/* How many of the chunk go in the next message, from `from` on. */
+static size_t next_part(struct push *push, const struct chunk *chunk,
+                        size_t from, size_t part)
+{
+    size_t count = chunk->count - from < part ? chunk->count - from : part;
+    if (push->gentle > 0) {
+        push->gentle--;
+        while (count > 1 && is_large(chunk, from, count)) {
+            count = count > GENTLE_JOBS ? GENTLE_JOBS : (count + 1) / 2;
+        }
+    }
+    return count;
+}
+
+/* It took so long. */
+static void note_pace(struct push *push, bool large, size_t count,
+                      double seconds)
+{
+    if (large && seconds > SLOW_SECONDS + (double)count * PUSH_JOB_SECONDS) {
+        push->gentle = GENTLE_TIMES;
+    }
+}
+
 static bool put_chunk(struct push *push, const struct chunk *chunk)
 {
     size_t part = chunk->count;
     for (size_t from = 0; from < chunk->count;) {
-        size_t count = chunk->count - from < part ? chunk->count - from : part;
+        size_t count = next_part(push, chunk, from, part);
         char *result = NULL;
+        double began_at = look_now();
         note_call(push, true);
         int answer = put_part(push, chunk, from, count, &result);
         note_call(push, false);
+        note_pace(push, is_large(chunk, from, count), count,
+                  look_now() - began_at);
         if (answer != SYNCD_OK) {
             size_t smaller = count;
             if (shrink(push, answer, &smaller)) {

@@ -110,6 +110,7 @@ void bridge_step(struct server *server, struct event *event)
 {
     struct effects *effects = &server->effects;
     event->now_us = server->now_us;
+    event->sweep_rows = share_sweep_rows(server);
     engine_step(server->setup.engine, event, effects);
     if (effects->denied) {
         const struct connection *c =
@@ -194,6 +195,8 @@ static void carry_out(struct connection *c, const struct request *request,
         .request = request,
         .size = size,
     };
+    bool quiet = share_request(c, request, size);
+    size_t held = engine_held(server->setup.engine);
     if (request->id.json.at != NULL) {
         event.tag = count_pending(c, traits);
     }
@@ -203,6 +206,9 @@ static void carry_out(struct connection *c, const struct request *request,
     }
     server->commit.probe_wanted = server->commit.full;
     bridge_step(server, &event);
+    if (quiet && engine_held(server->setup.engine) > held) {
+        share_waits(&server->share, server->now_us);
+    }
 }
 
 /* An absent id is answered as null. */
@@ -416,8 +422,11 @@ static bool hold_back(struct connection *c)
     } else if (engine_held_bytes(c->server->setup.engine) > HELD_BYTES_MAX ||
                c->pending_reads >= PENDING_READS_MAX ||
                (commit->work != COMMIT_NONE &&
-                c->batch_bytes >= BATCH_BYTES_MAX)) {
+                c->batch_bytes >= BATCH_BYTES_MAX) ||
+               (share_is_used(c->server) && share_is_heavy(c))) {
         connection_set_input(c, INPUT_STALLED);
+    } else if (share_is_resting(c)) {
+        connection_rest(c, c->user->rest_until_us);
     }
     return c->input != INPUT_READY;
 }
@@ -428,6 +437,7 @@ static size_t serve_share(struct connection *c)
     size_t bytes = 0;
     uint64_t until_ns = uv_hrtime() + SHARE_NS;
     c->server->connections.serving = c;
+    share_begin(c);
     for (unsigned lines = 0; lines < SHARE_LINES && bytes < SHARE_BYTES;
          lines++) {
         if (hold_back(c)) {
@@ -438,6 +448,7 @@ static size_t serve_share(struct connection *c)
                                            : serve_next_line(c);
         bytes += size;
         c->batch_bytes += size;
+        share_served(c, size);
         if (c->input != INPUT_READY || uv_hrtime() >= until_ns) {
             break;
         }

@@ -104,7 +104,7 @@ static bool is_gathering(struct commit *commit)
         return false;
     }
     size_t held = engine_held(server->setup.engine);
-    bool all = held >= commit->expected;
+    bool all = held >= commit->expected || share_is_used(server);
     if (held != commit->held) {
         commit->held = held;
         commit->held_since_us = server->now_us;
@@ -144,6 +144,7 @@ static void get_stuck(struct commit *commit)
     commit->stuck = true;
     commit->probed_at_us = commit->server->now_us;
     set_full(commit, true);
+    connections_unstall(&commit->server->connections);
 }
 
 void commit_take_answer(struct commit *commit)
@@ -209,6 +210,7 @@ void commit_next(struct commit *commit)
         return;
     }
     const struct batch *batch = engine_cut(server->setup.engine);
+    share_cut(&server->share);
     if (batch != NULL) {
         submit(commit, batch);
     } else if (commit->full && commit->probe_wanted &&

@@ -31,6 +31,7 @@ void connections_init(struct connections *connections)
     TAILQ_INIT(&connections->fresh);
     TAILQ_INIT(&connections->ready);
     TAILQ_INIT(&connections->stalled);
+    TAILQ_INIT(&connections->resting);
     TAILQ_INIT(&connections->leaving);
     TAILQ_INIT(&connections->dirty);
     TAILQ_INIT(&connections->woken);
@@ -54,6 +55,8 @@ static struct connection_list *list_of(const struct connection *c)
         return c->fresh ? &all->fresh : &all->ready;
     case INPUT_STALLED:
         return &all->stalled;
+    case INPUT_RESTING:
+        return &all->resting;
     case INPUT_OVER:
         return &all->leaving;
     case INPUT_READING:
@@ -179,6 +182,7 @@ uint64_t connection_accept(struct server *server, int take_fd,
     c->server = server;
     c->peer = *peer;
     c->user = users_connected(&server->users, peer->uid);
+    c->heavy_us = INT64_MIN / 2;
     c->pipe.data = c;
     c->write.data = c;
     frame_init(&c->frame, (size_t)server->setup.config->max_message);
@@ -433,5 +437,31 @@ void connections_unstall(struct connections *connections)
     struct connection *c;
     while ((c = TAILQ_FIRST(&connections->stalled)) != NULL) {
         connection_set_input(c, INPUT_READY);
+    }
+}
+
+void connection_rest(struct connection *c, int64_t until_us)
+{
+    struct connections *all = &c->server->connections;
+    if (TAILQ_EMPTY(&all->resting) || until_us < all->rest_until_us) {
+        all->rest_until_us = until_us;
+    }
+    connection_set_input(c, INPUT_RESTING);
+}
+
+int64_t connections_rest_us(const struct connections *connections)
+{
+    return TAILQ_EMPTY(&connections->resting) ? DEADLINE_NEVER
+                                              : connections->rest_until_us;
+}
+
+void connections_unrest(struct connections *connections, int64_t now_us)
+{
+    struct connection *c;
+    if (now_us < connections_rest_us(connections)) {
+        return;
+    }
+    while ((c = TAILQ_FIRST(&connections->resting)) != NULL) {
+        connection_set_input(c, INPUT_READY); /* whoever still owes rests on */
     }
 }

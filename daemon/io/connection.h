@@ -12,6 +12,7 @@
  *     READY --a share is used up--> READY, behind the others
  *     READY --too many unsent replies--> FULL --drained--> READY
  *     READY --too much rides on one batch--> STALLED --it is durable--> READY
+ *     READY --it owes the others time--> RESTING --that is over--> READY
  *     READY --a large line--> DECODING --decoded--> READY
  *     READY --end of input, nothing left--> OVER --session ended--> GONE
  *
@@ -40,6 +41,7 @@ enum input_state {
     INPUT_READY,    /* in connections.fresh or .ready */
     INPUT_FULL,     /* unsent replies; served again when they have drained */
     INPUT_STALLED,  /* in connections.stalled, until the store has answered */
+    INPUT_RESTING,  /* in connections.resting, until rest_until_us */
     INPUT_DECODING, /* its line is in the pool */
     INPUT_OVER,     /* in connections.leaving, until the session ends */
     INPUT_GONE      /* the session is over: closed when all is sent */
@@ -68,6 +70,12 @@ struct connection {
     struct message_batch array; /* the batch array being carried out */
     struct gather *gather;      /* its answer; NULL: none is */
 
+    /* What it does at once (share.h). */
+    size_t burst;         /* bytes since it last had nothing to do */
+    int64_t heavy_us;     /* it was heavy then */
+    int64_t quiet_us;     /* it asked for one thing then, */
+    unsigned quiet_times; /* so many times in a row, up to QUIET_TIMES */
+
     /* Requests that have no reply yet. */
     size_t pending;
     size_t pending_sure;  /* of them such as never wait for other clients */
@@ -91,7 +99,7 @@ struct connection {
     size_t unsent;
 
     UT_hash_handle hh;
-    TAILQ_ENTRY(connection) input_link; /* of ready, stalled or leaving */
+    TAILQ_ENTRY(connection) input_link; /* of the list of its state */
     struct connection_list *in_dirty;   /* NULL: nothing new to be sent */
     TAILQ_ENTRY(connection) dirty_link;
 };
@@ -111,6 +119,8 @@ struct connections {
     struct connection_list fresh; /* served before those in `ready` */
     struct connection_list ready; /* have had a share, and more to do */
     struct connection_list stalled;
+    struct connection_list resting;
+    int64_t rest_until_us; /* the first of them goes on; none later than that */
     struct connection_list leaving;
     struct connection_list dirty; /* with replies of this turn */
     struct connection_list woken; /* those to what others have asked for, sent
@@ -176,5 +186,14 @@ void connections_close(struct connections *connections);
 
 /* Those that waited for the store are ready again. */
 void connections_unstall(struct connections *connections);
+
+/* It is served again from that time on. */
+void connection_rest(struct connection *connection, int64_t until_us);
+
+/* When connections_unrest must be called; DEADLINE_NEVER: nobody rests. */
+int64_t connections_rest_us(const struct connections *connections);
+
+/* Those that have rested are ready again. */
+void connections_unrest(struct connections *connections, int64_t now_us);
 
 #endif

@@ -80,7 +80,8 @@ static bool is_finished(const struct server *server)
 {
     const struct connections *all = &server->connections;
     bool answered = !connections_are_ready(all) && TAILQ_EMPTY(&all->stalled) &&
-                    all->decoding == 0 && all->unsent == 0;
+                    TAILQ_EMPTY(&all->resting) && all->decoding == 0 &&
+                    all->unsent == 0;
     return commit_is_idle(&server->commit) && (answered || !is_serving(server));
 }
 
@@ -90,6 +91,7 @@ static bool is_finished(const struct server *server)
 static bool serve(struct server *server)
 {
     tell_time(server);
+    connections_unrest(&server->connections, server->now_us);
     struct turn turn;
     bridge_serve_fresh(server, &turn);
     flush_all(server); /* who sends little does not wait for the others */
@@ -113,7 +115,9 @@ static void set_alarm(struct server *server)
 {
     int64_t engine_us = engine_deadline_us(server->setup.engine);
     int64_t commit_us = commit_deadline_us(&server->commit);
-    alarm_set(&server->alarm, engine_us < commit_us ? engine_us : commit_us);
+    int64_t rest_us = connections_rest_us(&server->connections);
+    int64_t first_us = engine_us < commit_us ? engine_us : commit_us;
+    alarm_set(&server->alarm, first_us < rest_us ? first_us : rest_us);
 }
 
 static void on_again(uv_idle_t *again)
@@ -374,6 +378,7 @@ int server_init(struct server *server, const struct server_setup *setup)
     roles_init(&server->roles, &setup->config->allows);
     denials_init(&server->denials, setup->log);
     commit_init(&server->commit, server);
+    share_init(&server->share);
     decoder_init(&server->decoder, server);
     init_timers(server);
     init_signals(server);

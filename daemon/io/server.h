@@ -19,8 +19,9 @@
  *
  * Everything hangs on struct server, which main owns. The parts are: listener
  * (who may come in), connection (bytes), bridge (lines and replies), gather
- * (batch arrays), decoder (large lines), commit (the store), alarm (time).
- * Between threads go ids and owned pieces of work, never connections.
+ * (batch arrays), decoder (large lines), commit (the store), share (what one
+ * may take of all that), alarm (time). Between threads go ids and owned pieces
+ * of work, never connections.
  */
 #ifndef SYNCD_IO_SERVER_H
 #define SYNCD_IO_SERVER_H
@@ -40,6 +41,7 @@
 #include "daemon/io/look.h"
 #include "daemon/io/pool.h"
 #include "daemon/io/roles.h"
+#include "daemon/io/share.h"
 #include "daemon/io/unix_socket.h"
 #include "daemon/io/users.h"
 #include "daemon/store/store.h"
@@ -83,6 +85,7 @@ struct server {
     struct users users;
     struct connections connections;
     struct commit commit;
+    struct share share;
     struct decoder decoder;
 };
 

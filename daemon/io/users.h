@@ -27,7 +27,8 @@ struct user {
     uint32_t uid;
     size_t unsent; /* replies, bytes */
     size_t connections;
-    size_t input; /* room of their input buffers, bytes */
+    size_t input;          /* room of their input buffers, bytes */
+    int64_t rest_until_us; /* so long its large messages wait (share.h) */
     UT_hash_handle hh;
 };
 

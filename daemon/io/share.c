@@ -1,0 +1,126 @@
+#include "daemon/io/share.h"
+
+#include "daemon/io/server.h"
+
+void share_init(struct share *share)
+{
+    *share =
+        (struct share){.quiet_us = INT64_MIN / 2, .waiting_us = INT64_MIN / 2};
+}
+
+static bool is_recent(const struct server *server, int64_t at_us)
+{
+    return server->now_us - at_us < SHARE_US;
+}
+
+bool share_is_heavy(const struct connection *c)
+{
+    return is_recent(c->server, c->heavy_us);
+}
+
+void share_begin(struct connection *c)
+{
+    if (c->fresh && c->pending == 0) {
+        c->burst = 0;
+    }
+}
+
+void share_served(struct connection *c, size_t bytes)
+{
+    c->burst += bytes;
+    if (c->burst > QUIET_BYTES) {
+        c->heavy_us = c->server->now_us;
+    }
+    if (share_is_heavy(c)) {
+        c->server->share.heavy += bytes;
+    }
+}
+
+/* How many jobs it puts or ends. */
+static int64_t jobs_of(const struct request *request)
+{
+    return (int64_t)(request->puts.count + request->bodies.count +
+                     request->done.ids.count + request->done.jobs.count);
+}
+
+/* Is it the only thing that a quiet client wants? */
+static bool note_quiet(struct connection *c, const struct request *request,
+                       size_t size)
+{
+    struct server *server = c->server;
+    if (request->max > 1 || jobs_of(request) > 1 ||
+        c->pending >= QUIET_PENDING) {
+        c->heavy_us = server->now_us;
+        return false;
+    }
+    if (request->notification || c->pending > 0 ||
+        c->burst + size > QUIET_BYTES || share_is_heavy(c)) {
+        return false;
+    }
+    c->quiet_times = is_recent(server, c->quiet_us) ? c->quiet_times + 1 : 1;
+    c->quiet_us = server->now_us;
+    if (c->quiet_times < QUIET_TIMES) {
+        return false;
+    }
+    c->quiet_times = QUIET_TIMES;
+    server->share.quiet_us = server->now_us;
+    return true;
+}
+
+/* What the others wait for while it is carried out and written. */
+static int64_t cost_us(const struct server *server,
+                       const struct request *request, size_t size)
+{
+    int64_t jobs = jobs_of(request);
+    if (is_recent(server, server->share.waiting_us)) {
+        return (jobs * REST_JOB_DISK_NS + (int64_t)(size >> 10) * REST_KIB_NS) /
+               1000;
+    }
+    return is_recent(server, server->share.quiet_us)
+               ? jobs * REST_JOB_LOOP_NS / 1000
+               : 0;
+}
+
+bool share_request(struct connection *c, const struct request *request,
+                   size_t size)
+{
+    if (size <= QUIET_BYTES) {
+        return note_quiet(c, request, size);
+    }
+    int64_t us = cost_us(c->server, request, size);
+    if (us >= REST_FROM_US) {
+        int64_t rest_us = us * REST_FACTOR;
+        rest_us = rest_us > REST_US_MIN ? rest_us : REST_US_MIN;
+        rest_us = rest_us < REST_US_MAX ? rest_us : REST_US_MAX;
+        c->user->rest_until_us = c->server->now_us + us + rest_us;
+    }
+    return false;
+}
+
+void share_waits(struct share *share, int64_t now_us)
+{
+    share->waiting_us = now_us;
+}
+
+void share_cut(struct share *share)
+{
+    share->heavy = 0;
+}
+
+bool share_is_used(const struct server *server)
+{
+    return server->share.heavy >= BATCH_HEAVY_BYTES &&
+           is_recent(server, server->share.waiting_us);
+}
+
+bool share_is_resting(const struct connection *c)
+{
+    return c->user->rest_until_us > c->server->now_us &&
+           (c->decoded != NULL || c->frame.end - c->frame.begin >= REST_LINE);
+}
+
+size_t share_sweep_rows(const struct server *server)
+{
+    return is_recent(server, server->share.waiting_us) ? BATCH_SWEEP_ROWS
+                                                       : SIZE_MAX;
+}

@@ -1,0 +1,96 @@
+/*
+ * What one client may take of what all have in common: the loop, and the
+ * batches of the disk.
+ *
+ * A client that asks for one small thing at a time, of one job, and for nothing
+ * else, is quiet; one that asks for more at once is heavy for a while. As long
+ * as somebody quiet is there, who waits for whatever the others do,
+ *
+ * - heavy clients together put no more than BATCH_HEAVY_BYTES into a batch, or
+ *   one message; and what is done in slices takes no more than BATCH_SWEEP_ROWS
+ *   of it, so that a batch is written in a millisecond;
+ * - a message that takes a millisecond or more of the loop or the disk, since
+ * it has thousands of jobs or a megabyte, is paid for: when it is through, its
+ *   user's next one of that size has to wait REST_FACTOR times as long as it
+ * took, from REST_US_MIN to REST_US_MAX. Who asks for one thing at a time meets
+ * such a message once or twice, and until the next one asks for hundreds.
+ *
+ * Who is alone, or among others that are heavy, is held up by none of that.
+ */
+#ifndef SYNCD_IO_SHARE_H
+#define SYNCD_IO_SHARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct connection;
+struct request;
+struct server;
+
+/* So long somebody counts as quiet, or as heavy, after the last request. */
+#define SHARE_US INT64_C(100000)
+
+/* At most so much at once is quiet, bytes; and who has so many requests that
+ * are not answered is not. */
+#define QUIET_BYTES   ((size_t)1 << 10)
+#define QUIET_PENDING 3
+
+/* It is quiet from the so-manieth such request on, one soon after the other:
+ * who asks for something now and then, as everybody does who begins, is not. */
+#define QUIET_TIMES 16
+
+#define BATCH_HEAVY_BYTES ((size_t)16 << 10)
+#define BATCH_SWEEP_ROWS  512
+
+/* What a job of a message takes, and a KiB of it: of the loop, of the disk. */
+#define REST_JOB_LOOP_NS INT64_C(250)
+#define REST_JOB_DISK_NS INT64_C(1000)
+#define REST_KIB_NS      INT64_C(3000)
+
+/* Less is not paid for. */
+#define REST_FROM_US INT64_C(1000)
+#define REST_FACTOR  10
+#define REST_US_MIN  INT64_C(50000)
+#define REST_US_MAX  INT64_C(1000000)
+
+/* A line that long is held to be such a message, bytes, until it is read. */
+#define REST_LINE ((size_t)16 << 10)
+
+struct share {
+    int64_t quiet_us;   /* somebody quiet has asked for something, */
+    int64_t waiting_us; /* and waited for the disk */
+    size_t heavy;       /* bytes of heavy clients in the open batch */
+};
+
+void share_init(struct share *share);
+
+/* A share of the turn begins for this connection, or a line of it was carried
+ * out. */
+void share_begin(struct connection *connection);
+void share_served(struct connection *connection, size_t bytes);
+
+/* A request is about to be carried out. True: somebody quiet asks for it. */
+bool share_request(struct connection *connection, const struct request *request,
+                   size_t size);
+
+/* What somebody quiet has asked for waits for the disk. */
+void share_waits(struct share *share, int64_t now_us);
+
+/* The open batch has been cut, or there was nothing in it. */
+void share_cut(struct share *share);
+
+/* Is there as much of heavy clients in the open batch as may be beside somebody
+ * quiet? */
+bool share_is_used(const struct server *server);
+
+/* Is this one of those who have to wait then? */
+bool share_is_heavy(const struct connection *connection);
+
+/* Does its user still pay for a message, so that its next one has to wait? */
+bool share_is_resting(const struct connection *connection);
+
+/* Rows that the engine's slices may add to a batch now. */
+size_t share_sweep_rows(const struct server *server);
+
+#endif
