@@ -94,8 +94,12 @@ static int summed_read(sqlite3_file *file, void *bytes, int len,
 {
     struct summed_file *f = summed_of(file);
     int rc = shim_read(file, bytes, len, at);
+    if (rc == SQLITE_IOERR_SHORT_READ && f->summed && is_page(len, at)) {
+        return SQLITE_IOERR_DATA; /* SQLite would take what is missing for
+                                     zeros; it asks only for what is there */
+    }
     if (rc != SQLITE_OK) {
-        return rc; /* a short read is zeros to SQLite: no page is */
+        return rc;
     }
     learn(f, bytes, len, at);
     if (!f->summed || !is_page(len, at)) {
@@ -128,13 +132,15 @@ static const sqlite3_io_methods summed_methods = {
 };
 
 /* Page 1 may be read from the log alone, so its copy in the file is asked
- * first. A file that is shorter is new. */
+ * first. An empty file is new; one that is shorter than this was cut off. */
 static int look_at_header(struct summed_file *f)
 {
     unsigned char header[SPARE_AT + 1];
     int rc = shim_read(&f->shim.file, header, sizeof(header), 0);
     if (rc == SQLITE_IOERR_SHORT_READ) {
-        return SQLITE_OK;
+        sqlite3_int64 size;
+        rc = shim_size(&f->shim.file, &size);
+        return rc == SQLITE_OK && size > 0 ? SQLITE_IOERR_DATA : rc;
     }
     if (rc == SQLITE_OK) {
         learn(f, header, sizeof(header), 0);

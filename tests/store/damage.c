@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCHES 25
+#define BATCHES 12
 
 /* A file header of SQLite, of which every bit is tried. */
 #define HEADER_BYTES 100
@@ -28,7 +28,7 @@
 static int flips = 300;
 static uint64_t seed = 4711;
 
-static const struct model_terms terms = {100, 8, 6000};
+static const struct model_terms terms = {100, 1, 6000};
 
 /* A store, closed or as a crash leaves it, and the truth after each batch. */
 struct scene {
@@ -232,6 +232,12 @@ static void test_cut_off(void **state)
         int found = open_damaged(&scene, len);
         assert_true(found == -1 || found == BATCHES ||
                     (found == 0 && len == 0));
+    }
+    for (size_t len = 64; len < scene.len; len += 64) {
+        assert_int_equal(open_damaged(&scene, len), -1);
+    }
+    for (size_t len = 2; len <= HEADER_BYTES; len++) {
+        assert_int_equal(open_damaged(&scene, len), -1);
     }
     scene_remove(&scene);
 }
