@@ -11,7 +11,7 @@
 #include "proto/check.h"
 
 /* Accepted in one turn. */
-#define ACCEPT_MAX 32
+#define ACCEPT_MAX 4
 
 #define RETRY_MS          1000
 #define COMPLAIN_EVERY_US INT64_C(60000000)
