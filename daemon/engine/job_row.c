@@ -10,8 +10,17 @@
 
 #include <math.h>
 
+/* The state that its row tells. A job that its stage has let go, but that has
+ * not found its place yet, is as it was: an event may hold it still, and its
+ * delay begins when it is dealt with. */
+static enum job_state row_state(const struct job_set *set)
+{
+    return set->moving && set->made_for == JOB_HELD ? JOB_HELD : set->state;
+}
+
 struct row_job job_row(struct engine *engine, struct job *job)
 {
+    enum job_state state = row_state(job->set);
     struct job_extra *extra = job_extra_of(job);
     const struct lease *lease = job_lease(job);
     bool kept = lease != NULL && lease->kept;
@@ -21,7 +30,7 @@ struct row_job job_row(struct engine *engine, struct job *job)
         .put_at_us = job->put_at_us,
         .body = {job->body, job->body_len},
         .uid = account_uid(engine, job->owner),
-        .state = job->set->state,
+        .state = state,
         .attempts = job_attempts(job),
         .lease_us = -1,
         .max_attempts = -1,
@@ -47,7 +56,7 @@ struct row_job job_row(struct engine *engine, struct job *job)
             row.stage = extra->stage->index;
         }
     }
-    switch (job->set->state) {
+    switch (state) {
     case JOB_RUNNING:
         if (!kept) { /* after a restart it is as if it had not been tried */
             row.state = JOB_READY;
