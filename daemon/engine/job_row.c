@@ -253,6 +253,9 @@ bool job_load(struct engine *engine, const struct row_job *row)
     enum job_state state = loaded_state(engine, job, row);
     if (state == JOB_HELD) {
         job_place(engine, job, queue, row->rank_us);
+        if (job->set->state == JOB_DELAYED) {
+            job_changed(engine, job); /* its delay began just now */
+        }
     } else {
         job_link(engine, job, limited_set_of(queue, job, state),
                  loaded_rank(engine, job, row, state));
