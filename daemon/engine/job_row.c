@@ -12,8 +12,8 @@
 
 /* The state that its row tells. A job that its stage has let go, or that is
  * being retried, but has not found its place yet, is as it was: an event may
- * hold it still, its delay begins when it is dealt with, or another job may have
- * its key by then. */
+ * hold it still, its delay begins when it is dealt with, or another job may
+ * have its key by then. */
 static enum job_state row_state(const struct job_set *set)
 {
     return set->moving ? set->made_for : set->state;

@@ -8,6 +8,9 @@
  * keep the loop in the poll. */
 #define UNSERVED_MAX ((size_t)256 << 10)
 
+/* At once, of a user who has sent too much. */
+#define READ_BYTES_TIGHT 4096
+
 /* All unsent replies together; beyond it each connection gets less room. */
 #define ALL_UNSENT_MAX ((size_t)256 << 20)
 #define UNSENT_TIGHT   ((size_t)64 << 10)
@@ -75,11 +78,16 @@ static void charge_frame(struct connection *c)
     c->frame_charged = c->frame.cap;
 }
 
+/* Has its user sent so much that is not carried out yet? Then no more is read
+ * of it than is needed for the next line. */
+static bool is_tight(const struct connection *c)
+{
+    return c->user->input > USER_INPUT_MAX && !c->peer.access->everything;
+}
+
 bool connection_is_greedy(const struct connection *c)
 {
-    return c->user->input > USER_INPUT_MAX &&
-           c->frame.end - c->frame.begin > USER_INPUT_LINE &&
-           !c->peer.access->everything;
+    return is_tight(c) && c->frame.end - c->frame.begin > USER_INPUT_LINE;
 }
 
 static void unlink_input(struct connection *c)
@@ -99,7 +107,8 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     (void)suggested;
     struct connection *c = handle->data;
     if (c->frame.end - c->frame.begin < READ_BYTES / 2) {
-        *buf = uv_buf_init(c->server->connections.read, READ_BYTES);
+        *buf = uv_buf_init(c->server->connections.read,
+                           is_tight(c) ? READ_BYTES_TIGHT : READ_BYTES);
         return;
     }
     size_t room;
@@ -130,7 +139,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         frame_filled(&c->frame, len);
         charge_frame(c);
         c->unserved += len;
-        if (c->unserved >= UNSERVED_MAX) {
+        if (c->unserved >= UNSERVED_MAX || is_tight(c)) {
             listen_to(c, false);
         }
     }

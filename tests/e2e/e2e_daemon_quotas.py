@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """One user cannot take from others: quotas, and hostile users against them."""
 
+import fcntl
 import re
+import struct
+import termios
 
 import harness
 import users
@@ -113,6 +116,35 @@ class Quotas(users.TestCase):
         self.assertLess(daemon.rss_bytes() - before, 1 << 30)
         ada.call("queue.put", queue="q", body="y" * (1 << 20))
         self.assertIsNone(re.search("Sanitizer", "\n".join(daemon.log)))
+
+    def send_what_goes(self, client, lines):
+        """How much the daemon has taken of that, without waiting."""
+        client.socket.setblocking(False)
+        try:
+            while True:
+                self.sent[client] = (self.sent.get(client, 0)
+                                     + client.socket.send(lines))
+        except BlockingIOError:
+            pass
+        waiting = struct.unpack("i", fcntl.ioctl(
+            client.socket, termios.TIOCOUTQ, bytes(4)))[0]
+        return self.sent[client] - waiting
+
+    def test_lines_behind_unread_replies(self):
+        """Of whoever sends on many connections and reads on none, no more is
+        read at last than what can be carried out."""
+        daemon = self.open_daemon(ALLOW + "max_user_connections = 2000\n")
+        lines = harness.request(1, "server.info") * 4000
+        self.sent = {}
+        eves = [self.client_of(daemon, EVE) for _ in range(1400)]
+        for _ in range(3):
+            for eve in eves:
+                self.send_what_goes(eve, lines)
+        last = self.client_of(daemon, EVE)
+        for _ in range(20):
+            taken = self.send_what_goes(last, lines)
+            self.client_of(daemon, ADA).call("server.info")
+        self.assertLess(taken, 200000)
 
     def test_replies_that_nobody_reads(self):
         """A large one for each of many connections is too much."""
