@@ -27,7 +27,7 @@
                       */
 #define LOOK_SKIP_MAX  63
 #define LOOK_LATE_NS   UINT64_C(200000)
-#define LOOK_SKIP_LATE 1023
+#define LOOK_SKIP_LATE 255
 
 /* Zeroed is ready for use. */
 struct look {

@@ -40,8 +40,8 @@ struct server;
  * who asks for something now and then, as everybody does who begins, is not. */
 #define QUIET_TIMES 16
 
-#define BATCH_HEAVY_BYTES ((size_t)16 << 10)
-#define BATCH_SWEEP_ROWS  512
+#define BATCH_HEAVY_BYTES ((size_t)8 << 10)
+#define BATCH_SWEEP_ROWS  256
 
 /* What a job of a message takes, and a KiB of it: of the loop, of the disk. */
 #define REST_JOB_LOOP_NS INT64_C(250)

@@ -67,7 +67,7 @@ static void test_late_is_missed(void **state)
 /* They had it for a time slice: not soon again. */
 static void test_slice_is_missed(void **state)
 {
-    static const unsigned passes[] = {1023, 1023, 511, 255};
+    static const unsigned passes[] = {255, 255, 127, 63};
     (void)state;
     struct look look = {0};
     uint64_t late_ns = 1000 + LOOK_NS + LOOK_LATE_NS;
