@@ -238,7 +238,7 @@ static void close_now(struct connection *c)
     HASH_DEL(all->by_id, c);
     roles_give(&c->server->roles, c->peer.access);
     c->user->input -= c->frame_charged;
-    users_closed(&c->server->users, c->user);
+    users_closed(&c->server->users, c->user, c->server->now_us);
     uv_close((uv_handle_t *)&c->pipe, on_closed);
 }
 

@@ -411,6 +411,7 @@ void server_fini(struct server *server)
     int rc = uv_loop_close(&server->loop);
     CHECK(rc == 0);
     roles_fini(&server->roles);
+    users_fini(&server->users);
     effects_fini(&server->effects);
     out_fini(&server->connections.spare);
     arena_fini(&server->arena);

@@ -107,15 +107,16 @@ void share_cut(struct share *share)
     share->heavy = 0;
 }
 
+/* While there is no room for a batch nothing is cut: nobody waits for that. */
 bool share_is_used(const struct server *server)
 {
-    return server->share.heavy >= BATCH_HEAVY_BYTES &&
+    return !server->commit.stuck && server->share.heavy >= BATCH_HEAVY_BYTES &&
            is_recent(server, server->share.waiting_us);
 }
 
 bool share_is_resting(const struct connection *c)
 {
-    return c->user->rest_until_us > c->server->now_us &&
+    return !c->server->stopping && c->user->rest_until_us > c->server->now_us &&
            (c->decoded != NULL || c->frame.end - c->frame.begin >= REST_LINE);
 }
 

@@ -28,12 +28,27 @@ struct user *users_connected(struct users *users, uint32_t uid)
     return user;
 }
 
-void users_closed(struct users *users, struct user *user)
+static void forget(struct users *users, struct user *user)
+{
+    CHECK(user->connections == 0 && user->input == 0 && user->unsent == 0);
+    HASH_DEL(users->by_uid, user);
+    mem_free(user);
+}
+
+void users_closed(struct users *users, struct user *user, int64_t now_us)
 {
     CHECK(user->connections > 0);
-    if (--user->connections == 0) {
-        CHECK(user->input == 0 && user->unsent == 0);
-        HASH_DEL(users->by_uid, user);
-        mem_free(user);
+    user->connections--;
+    if (user->connections == 0 && user->rest_until_us <= now_us) {
+        forget(users, user);
+    }
+}
+
+void users_fini(struct users *users)
+{
+    struct user *user;
+    struct user *next;
+    HASH_ITER (hh, users->by_uid, user, next) {
+        forget(users, user);
     }
 }

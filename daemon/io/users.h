@@ -3,7 +3,8 @@
  * that have no end yet, and replies that are not read. (What takes up room in
  * the engine is counted there: daemon/engine/account.h.)
  *
- * A user is there as long as one of its connections is.
+ * A user is there as long as one of its connections is, or it has to rest: who
+ * connects anew owes what he owed.
  */
 #ifndef SYNCD_IO_USERS_H
 #define SYNCD_IO_USERS_H
@@ -43,6 +44,9 @@ size_t users_connections(const struct users *users, uint32_t uid);
 struct user *users_connected(struct users *users, uint32_t uid);
 
 /* One less; the user may be gone. */
-void users_closed(struct users *users, struct user *user);
+void users_closed(struct users *users, struct user *user, int64_t now_us);
+
+/* At the end; nobody is connected. */
+void users_fini(struct users *users);
 
 #endif

@@ -150,6 +150,39 @@ static void test_large_is_paid_for(void **state)
     assert_false(share_is_resting(&stage->heavy));
 }
 
+/* Who connects anew owes what he owed. */
+static void test_debt_stays(void **state)
+{
+    (void)state;
+    struct users users = {NULL};
+    struct user *user = users_connected(&users, 1000);
+    user->rest_until_us = 50;
+    users_closed(&users, user, 49);
+    assert_int_equal(users_connections(&users, 1000), 0);
+    user = users_connected(&users, 1000);
+    assert_int_equal(user->rest_until_us, 50);
+    users_closed(&users, user, 50);
+    user = users_connected(&users, 1000);
+    assert_int_equal(user->rest_until_us, 0);
+    user->rest_until_us = 70;
+    users_closed(&users, user, 50);
+    users_fini(&users);
+}
+
+/* A service that ends makes nobody wait, nor does a disk without room. */
+static void test_exceptions(void **state)
+{
+    struct stage *stage = *state;
+    be_quiet(stage, true);
+    ask(&stage->heavy, 2000, LARGE / 16);
+    assert_true(share_is_resting(&stage->heavy));
+    stage->server->stopping = true;
+    assert_false(share_is_resting(&stage->heavy));
+    assert_true(share_is_used(stage->server));
+    stage->server->commit.stuck = true;
+    assert_false(share_is_used(stage->server));
+}
+
 /* For whoever reads alone, by what it takes of the loop. */
 static void test_loop_is_paid_for(void **state)
 {
@@ -175,6 +208,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_loop_is_paid_for, set_up,
                                         tear_down),
+        cmocka_unit_test(test_debt_stays),
+        cmocka_unit_test_setup_teardown(test_exceptions, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
