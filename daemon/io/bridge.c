@@ -454,6 +454,9 @@ static size_t serve_share(struct connection *c)
         }
     }
     c->server->connections.serving = NULL;
+    if (c->input == INPUT_READY && share_must_pause(c)) {
+        connection_rest(c, c->server->now_us + SHARE_PAUSE_US);
+    }
     return bytes;
 }
 

@@ -13,6 +13,9 @@
 /* Accepted in one turn. */
 #define ACCEPT_MAX 4
 
+/* Between that many while somebody quiet waits for the disk (share.h). */
+#define REST_MS (SHARE_PAUSE_US / 1000)
+
 #define RETRY_MS          1000
 #define COMPLAIN_EVERY_US INT64_C(60000000)
 
@@ -126,7 +129,16 @@ static void watch(struct listener *listener)
 
 static void on_retry(uv_timer_t *timer)
 {
-    listener_resume(timer->data);
+    struct listener *listener = timer->data;
+    listener->resting = false;
+    listener_resume(listener);
+}
+
+static void stop_for(struct listener *listener, uint64_t ms)
+{
+    listener->paused = true;
+    uv_poll_stop(&listener->poll);
+    uv_timer_start(&listener->retry, on_retry, ms, 0);
 }
 
 static void pause_for(struct listener *listener, int reason)
@@ -138,9 +150,7 @@ static void pause_for(struct listener *listener, int reason)
         "ones wait (see LimitNOFILE)",
         strerror(reason));
     complain_in_log(listener, text);
-    listener->paused = true;
-    uv_poll_stop(&listener->poll);
-    uv_timer_start(&listener->retry, on_retry, RETRY_MS, 0);
+    stop_for(listener, RETRY_MS);
 }
 
 static void on_wanted(uv_poll_t *poll, int status, int events)
@@ -160,6 +170,10 @@ static void on_wanted(uv_poll_t *poll, int status, int events)
             return;
         }
     }
+    if (share_is_waited(listener->server)) {
+        listener->resting = true;
+        stop_for(listener, REST_MS);
+    }
 }
 
 int listener_init(struct listener *listener, struct server *server, int fd)
@@ -167,6 +181,7 @@ int listener_init(struct listener *listener, struct server *server, int fd)
     listener->server = server;
     listener->fd = fd;
     listener->paused = false;
+    listener->resting = false;
     listener->closed = false;
     listener->complained_us = INT64_MIN / 2;
     int rc = uv_poll_init(&server->loop, &listener->poll, fd);
@@ -183,7 +198,7 @@ int listener_init(struct listener *listener, struct server *server, int fd)
 
 void listener_resume(struct listener *listener)
 {
-    if (listener->paused && !listener->closed) {
+    if (listener->paused && !listener->resting && !listener->closed) {
         listener->paused = false;
         uv_timer_stop(&listener->retry);
         watch(listener);

@@ -21,7 +21,8 @@ struct listener {
     int fd; /* borrowed */
     uv_poll_t poll;
     uv_timer_t retry;
-    bool paused; /* out of descriptors */
+    bool paused;  /* out of descriptors, or */
+    bool resting; /* for a millisecond */
     bool closed;
     int64_t complained_us; /* when it was last logged */
 };

@@ -13,6 +13,11 @@ static bool is_recent(const struct server *server, int64_t at_us)
     return server->now_us - at_us < SHARE_US;
 }
 
+bool share_is_waited(const struct server *server)
+{
+    return is_recent(server, server->share.waiting_us);
+}
+
 bool share_is_heavy(const struct connection *c)
 {
     return is_recent(c->server, c->heavy_us);
@@ -72,7 +77,7 @@ static int64_t cost_us(const struct server *server,
                        const struct request *request, size_t size)
 {
     int64_t jobs = jobs_of(request);
-    if (is_recent(server, server->share.waiting_us)) {
+    if (share_is_waited(server)) {
         return (jobs * REST_JOB_DISK_NS + (int64_t)(size >> 10) * REST_KIB_NS) /
                1000;
     }
@@ -111,7 +116,13 @@ void share_cut(struct share *share)
 bool share_is_used(const struct server *server)
 {
     return !server->commit.stuck && server->share.heavy >= BATCH_HEAVY_BYTES &&
-           is_recent(server, server->share.waiting_us);
+           share_is_waited(server);
+}
+
+bool share_must_pause(const struct connection *c)
+{
+    return !c->server->stopping && share_is_heavy(c) &&
+           share_is_waited(c->server);
 }
 
 bool share_is_resting(const struct connection *c)
@@ -122,6 +133,5 @@ bool share_is_resting(const struct connection *c)
 
 size_t share_sweep_rows(const struct server *server)
 {
-    return is_recent(server, server->share.waiting_us) ? BATCH_SWEEP_ROWS
-                                                       : SIZE_MAX;
+    return share_is_waited(server) ? BATCH_SWEEP_ROWS : SIZE_MAX;
 }

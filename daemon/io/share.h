@@ -9,6 +9,9 @@
  * - heavy clients together put no more than BATCH_HEAVY_BYTES into a batch, or
  *   one message; and what is done in slices takes no more than BATCH_SWEEP_ROWS
  *   of it, so that a batch is written in a millisecond;
+ * - whoever has used up a share of a turn pauses for SHARE_PAUSE_US, and so
+ * does the listener: a flood and the loop that serves it would take two
+ * processors without end, and the disk's answer would wait for one of them;
  * - a message that takes a millisecond or more of the loop or the disk, since
  * it has thousands of jobs or a megabyte, is paid for: when it is through, its
  *   user's next one of that size has to wait REST_FACTOR times as long as it
@@ -48,6 +51,9 @@ struct server;
 #define REST_JOB_DISK_NS INT64_C(1000)
 #define REST_KIB_NS      INT64_C(3000)
 
+/* Between two shares of a turn of one who floods. */
+#define SHARE_PAUSE_US INT64_C(1000)
+
 /* Less is not paid for. */
 #define REST_FROM_US INT64_C(1000)
 #define REST_FACTOR  10
@@ -80,12 +86,18 @@ void share_waits(struct share *share, int64_t now_us);
 /* The open batch has been cut, or there was nothing in it. */
 void share_cut(struct share *share);
 
+/* Does somebody quiet wait for the disk now and then? */
+bool share_is_waited(const struct server *server);
+
 /* Is there as much of heavy clients in the open batch as may be beside somebody
  * quiet? */
 bool share_is_used(const struct server *server);
 
 /* Is this one of those who have to wait then? */
 bool share_is_heavy(const struct connection *connection);
+
+/* It has used up its share of a turn: does it pause before the next one? */
+bool share_must_pause(const struct connection *connection);
 
 /* Does its user still pay for a message, so that its next one has to wait? */
 bool share_is_resting(const struct connection *connection);

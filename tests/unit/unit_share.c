@@ -150,6 +150,20 @@ static void test_large_is_paid_for(void **state)
     assert_false(share_is_resting(&stage->heavy));
 }
 
+/* Who floods pauses, while somebody quiet waits for the disk. */
+static void test_floods_pause(void **state)
+{
+    struct stage *stage = *state;
+    fill_batch(stage);
+    be_quiet(stage, false);
+    assert_false(share_must_pause(&stage->heavy));
+    be_quiet(stage, true);
+    assert_true(share_must_pause(&stage->heavy));
+    assert_false(share_must_pause(&stage->quiet));
+    stage->server->now_us += SHARE_US;
+    assert_false(share_must_pause(&stage->heavy));
+}
+
 /* Who connects anew owes what he owed. */
 static void test_debt_stays(void **state)
 {
@@ -178,6 +192,7 @@ static void test_exceptions(void **state)
     assert_true(share_is_resting(&stage->heavy));
     stage->server->stopping = true;
     assert_false(share_is_resting(&stage->heavy));
+    assert_false(share_must_pause(&stage->heavy));
     assert_true(share_is_used(stage->server));
     stage->server->commit.stuck = true;
     assert_false(share_is_used(stage->server));
@@ -208,6 +223,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_loop_is_paid_for, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_floods_pause, set_up, tear_down),
         cmocka_unit_test(test_debt_stays),
         cmocka_unit_test_setup_teardown(test_exceptions, set_up, tear_down),
     };
