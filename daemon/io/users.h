@@ -3,8 +3,9 @@
  * that have no end yet, and replies that are not read. (What takes up room in
  * the engine is counted there: daemon/engine/account.h.)
  *
- * A user is there as long as one of its connections is, or it has to rest: who
- * connects anew owes what he owed.
+ * A user is there as long as one of its connections is; one that had to rest
+ * when the last of them closed stays until it has connected and gone once more:
+ * who connects anew owes what he owed.
  */
 #ifndef SYNCD_IO_USERS_H
 #define SYNCD_IO_USERS_H

@@ -178,6 +178,25 @@ def many_bulk_puts(path):
     bulk_puts(path, clients=8)
 
 
+def takes(path):
+    """Small requests that end a thousand jobs each."""
+    client = harness.Client(path)
+    client.call("queue.declare", queue="h", capacity=0)
+    for _ in range(10):
+        client.call("queue.put", queue="h", bodies=[1] * 100000)
+    line = b"".join(harness.request(n, "queue.get",
+                                    {"queue": "h", "max": 1000, "take": True})
+                    for n in range(10))
+    go()
+    while True:
+        for _ in range(100):
+            client.send_raw(line)
+            for _ in range(10):
+                client.read_line()
+        for _ in range(10):
+            client.call("queue.put", queue="h", bodies=[1] * 100000)
+
+
 def hundreds_of_thousands(path):
     """A line of nearly 4 MiB, full of the smallest jobs there are."""
     client = harness.Client(path)
@@ -197,7 +216,7 @@ KINDS = {kind.__name__: kind for kind in (
     reads_nothing, small_requests, notifications, twenty_floods,
     puts_and_takes, large_bodies, many_bodies, nonsense, lists,
     filtered_lists, comes_and_goes, waits_and_goes, half_lines, bulk_puts,
-    large_bulk_puts, many_bulk_puts, hundreds_of_thousands)}
+    large_bulk_puts, many_bulk_puts, takes, hundreds_of_thousands)}
 
 
 def percentile(times, part):
