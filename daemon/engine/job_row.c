@@ -19,12 +19,52 @@ static enum job_state row_state(const struct job_set *set)
     return set->moving ? set->made_for : set->state;
 }
 
+/* What few jobs have. */
+static void fill_extra(struct engine *engine, struct row_job *row,
+                       struct job *job, struct job_extra *extra)
+{
+    row->crashes = extra->crashes;
+    row->priority = extra->priority;
+    row->key = extra->key;
+    row->lease_us = extra->lease_us;
+    row->max_attempts = extra->max_attempts;
+    row->keep_done_us = extra->keep_done_us;
+    row->error = extra->error;
+    row->result = extra->result;
+    row->limits = extra->row_limits;
+    if (extra->after_left > 0) {
+        change_free(engine, (void *)extra->row_after.at);
+        extra->row_after = after_text(job);
+        row->after = extra->row_after;
+    }
+    if (extra->stage != NULL) {
+        row->batch = extra->stage->batch->id;
+        row->stage = extra->stage->index;
+    }
+}
+
+/* Of a job that runs. */
+static void fill_lease(struct row_job *row, struct job *job)
+{
+    const struct lease *lease = job_lease(job);
+    if (lease == NULL || !lease->kept) {
+        row->state = JOB_READY;
+        row->attempts--;
+        return;
+    }
+    row->rank_us = job->rank;
+    row->lease_session = lease->session == NULL ? 0 : lease->session->id;
+    row->lease_token = lease->token;
+    row->lease_uid = lease->uid;
+    row->lease_length_us = lease->length_us;
+    const struct job_extra *extra = job_extra_of(job);
+    row->progress = extra == NULL ? (struct slice){0} : extra->progress;
+}
+
 struct row_job job_row(struct engine *engine, struct job *job)
 {
     enum job_state state = row_state(job->set);
     struct job_extra *extra = job_extra_of(job);
-    const struct lease *lease = job_lease(job);
-    bool kept = lease != NULL && lease->kept;
     struct row_job row = {
         .id = job->id,
         .queue = job->set->queue->id,
@@ -38,38 +78,11 @@ struct row_job job_row(struct engine *engine, struct job *job)
         .keep_done_us = -1,
     };
     if (extra != NULL) {
-        row.crashes = extra->crashes;
-        row.priority = extra->priority;
-        row.key = extra->key;
-        row.lease_us = extra->lease_us;
-        row.max_attempts = extra->max_attempts;
-        row.keep_done_us = extra->keep_done_us;
-        row.error = extra->error;
-        row.result = extra->result;
-        row.limits = extra->row_limits;
-        if (extra->after_left > 0) {
-            change_free(engine, (void *)extra->row_after.at);
-            extra->row_after = after_text(job);
-            row.after = extra->row_after;
-        }
-        if (extra->stage != NULL) {
-            row.batch = extra->stage->batch->id;
-            row.stage = extra->stage->index;
-        }
+        fill_extra(engine, &row, job, extra);
     }
     switch (state) {
     case JOB_RUNNING:
-        if (!kept) { /* after a restart it is as if it had not been tried */
-            row.state = JOB_READY;
-            row.attempts--;
-            break;
-        }
-        row.rank_us = job->rank;
-        row.lease_session = lease->session == NULL ? 0 : lease->session->id;
-        row.lease_token = lease->token;
-        row.lease_uid = lease->uid;
-        row.lease_length_us = lease->length_us;
-        row.progress = extra == NULL ? (struct slice){0} : extra->progress;
+        fill_lease(&row, job);
         break;
     case JOB_DELAYED:
         row.rank_us = job->rank;
