@@ -15,15 +15,13 @@ bool look_begin(struct look *look, uint64_t now_ns, uint64_t for_ns)
 
 static void miss(struct look *look, uint64_t now_ns)
 {
-    unsigned most =
-        now_ns - look->until_ns < LOOK_LATE_NS ? LOOK_SKIP_MAX : LOOK_SKIP_LATE;
-    unsigned skips = 2 * look->skips + 1;
-    if (most == LOOK_SKIP_LATE || skips > most) {
-        skips = most > look->skips ? most : look->skips;
+    if (now_ns - look->until_ns >= LOOK_LATE_NS) {
+        look->skips = LOOK_SKIP_LATE;
+    } else if (look->skips < LOOK_SKIP_MAX) {
+        look->skips = 2 * look->skips + 1;
     }
     look->on = false;
-    look->skips = skips;
-    look->skip = skips;
+    look->skip = look->skips;
 }
 
 bool look_on(struct look *look, uint64_t now_ns)
