@@ -389,6 +389,7 @@ static size_t serve_next_line(struct connection *c)
         c->eof ? frame_last(&c->frame, &line) : frame_next(&c->frame, &line);
     switch (result) {
     case FRAME_LINE:
+        c->drips = 0;
         serve_line(c, line);
         return line.len;
     case FRAME_MORE:
@@ -397,6 +398,8 @@ static size_t serve_next_line(struct connection *c)
         } else if (connection_is_greedy(c)) {
             refuse_greedy(c);
             end_input(c);
+        } else if (share_drips(c)) {
+            connection_rest(c, share_drip_until_us(c));
         } else {
             connection_set_input(c, INPUT_READING);
         }

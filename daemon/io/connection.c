@@ -449,28 +449,36 @@ void connections_unstall(struct connections *connections)
     }
 }
 
+/* Most rest for as long as those before them, so its place is near the end. */
 void connection_rest(struct connection *c, int64_t until_us)
 {
     struct connections *all = &c->server->connections;
-    if (TAILQ_EMPTY(&all->resting) || until_us < all->rest_until_us) {
-        all->rest_until_us = until_us;
-    }
     connection_set_input(c, INPUT_RESTING);
+    c->unserved = 0;
+    c->rest_until_us = until_us;
+    struct connection *before = TAILQ_PREV(c, connection_list, input_link);
+    while (before != NULL && before->rest_until_us > until_us) {
+        before = TAILQ_PREV(before, connection_list, input_link);
+    }
+    TAILQ_REMOVE(&all->resting, c, input_link);
+    if (before == NULL) {
+        TAILQ_INSERT_HEAD(&all->resting, c, input_link);
+    } else {
+        TAILQ_INSERT_AFTER(&all->resting, before, c, input_link);
+    }
 }
 
 int64_t connections_rest_us(const struct connections *connections)
 {
-    return TAILQ_EMPTY(&connections->resting) ? DEADLINE_NEVER
-                                              : connections->rest_until_us;
+    const struct connection *first = TAILQ_FIRST(&connections->resting);
+    return first == NULL ? DEADLINE_NEVER : first->rest_until_us;
 }
 
 void connections_unrest(struct connections *connections, int64_t now_us)
 {
     struct connection *c;
-    if (now_us < connections_rest_us(connections)) {
-        return;
-    }
-    while ((c = TAILQ_FIRST(&connections->resting)) != NULL) {
+    while ((c = TAILQ_FIRST(&connections->resting)) != NULL &&
+           c->rest_until_us <= now_us) {
         connection_set_input(c, INPUT_READY); /* whoever still owes rests on */
     }
 }

@@ -41,7 +41,7 @@ enum input_state {
     INPUT_READY,    /* in connections.fresh or .ready */
     INPUT_FULL,     /* unsent replies; served again when they have drained */
     INPUT_STALLED,  /* in connections.stalled, until the store has answered */
-    INPUT_RESTING,  /* in connections.resting, until rest_until_us */
+    INPUT_RESTING,  /* in connections.resting, until its rest_until_us */
     INPUT_DECODING, /* its line is in the pool */
     INPUT_OVER,     /* in connections.leaving, until the session ends */
     INPUT_GONE      /* the session is over: closed when all is sent */
@@ -75,6 +75,8 @@ struct connection {
     int64_t heavy_us;     /* it was heavy then */
     int64_t quiet_us;     /* it asked for one thing then, */
     unsigned quiet_times; /* so many times in a row, up to QUIET_TIMES */
+    unsigned drips;       /* small reads of the line that has no end yet */
+    int64_t rest_until_us;
 
     /* Requests that have no reply yet. */
     size_t pending;
@@ -119,8 +121,7 @@ struct connections {
     struct connection_list fresh; /* served before those in `ready` */
     struct connection_list ready; /* have had a share, and more to do */
     struct connection_list stalled;
-    struct connection_list resting;
-    int64_t rest_until_us; /* the first of them goes on; none later than that */
+    struct connection_list resting; /* by when they go on */
     struct connection_list leaving;
     struct connection_list dirty; /* with replies of this turn */
     struct connection_list woken; /* those to what others have asked for, sent
@@ -187,13 +188,13 @@ void connections_close(struct connections *connections);
 /* Those that waited for the store are ready again. */
 void connections_unstall(struct connections *connections);
 
-/* It is served again from that time on. */
+/* It is served again from that time on, and nothing is read of it before. */
 void connection_rest(struct connection *connection, int64_t until_us);
 
-/* When connections_unrest must be called; DEADLINE_NEVER: nobody rests. */
+/* When the first of them goes on; DEADLINE_NEVER: nobody rests. */
 int64_t connections_rest_us(const struct connections *connections);
 
-/* Those that have rested are ready again. */
+/* Those that have rested until then are ready again. */
 void connections_unrest(struct connections *connections, int64_t now_us);
 
 #endif

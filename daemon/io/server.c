@@ -217,6 +217,7 @@ static void stop(struct server *server, int signal_number)
     listener_close(&server->listener);
     unix_socket_close(server->setup.socket);
     connections_stop_reading(&server->connections);
+    connections_unrest(&server->connections, INT64_MAX);
     server->now_us = clock_now_us(server->setup.clock);
     struct event event = {.type = EVENT_SHUTDOWN};
     bridge_step(server, &event);

@@ -131,7 +131,27 @@ bool share_is_resting(const struct connection *c)
            (c->decoded != NULL || c->frame.end - c->frame.begin >= REST_LINE);
 }
 
+/* When it has rested nothing new is there, so the next read is waited for. */
+bool share_drips(struct connection *c)
+{
+    if (c->unserved == 0 || c->unserved >= DRIP_BYTES || c->server->stopping ||
+        !share_is_waited(c->server)) {
+        return false;
+    }
+    if (c->drips < DRIPS_MAX) {
+        c->drips++;
+        return false;
+    }
+    return true;
+}
+
+int64_t share_drip_until_us(const struct connection *c)
+{
+    return c->server->now_us + DRIP_PAUSE_US +
+           (int64_t)(c->id % DRIP_SPREAD) * DRIP_SPREAD_US;
+}
+
 size_t share_sweep_rows(const struct server *server)
 {
-    return share_is_waited(server) ? BATCH_SWEEP_ROWS : SIZE_MAX;
+    return share_is_waited(server) ? BATCH_SWEEP_ROWS : 0;
 }

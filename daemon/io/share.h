@@ -3,22 +3,27 @@
  * batches of the disk.
  *
  * A client that asks for one small thing at a time, of one job, and for nothing
- * else, is quiet; one that asks for more at once is heavy for a while. As long
- * as somebody quiet is there, who waits for whatever the others do,
+ * else, is quiet; one that asks for more at once is heavy for a while. What
+ * follows is in force as long as somebody quiet is there who waits for whatever
+ * the others do; who is alone, or among others that are heavy, is held up by
+ * none of it.
  *
- * - heavy clients together put no more than BATCH_HEAVY_BYTES into a batch, or
- *   one message; and what is done in slices takes no more than BATCH_SWEEP_ROWS
- *   of it, so that a batch is written in a millisecond;
- * - whoever has used up a share of a turn pauses for SHARE_PAUSE_US, and so
- * does the listener: a flood and the loop that serves it would take two
- * processors without end, and the disk's answer would wait for one of them;
- * - a message that takes a millisecond or more of the loop or the disk, since
- * it has thousands of jobs or a megabyte, is paid for: when it is through, its
- *   user's next one of that size has to wait REST_FACTOR times as long as it
- * took, from REST_US_MIN to REST_US_MAX. Who asks for one thing at a time meets
- * such a message once or twice, and until the next one asks for hundreds.
+ * Batches. Heavy clients together put no more than BATCH_HEAVY_BYTES into one,
+ * or one message; and what is done in slices takes no more than
+ * BATCH_SWEEP_ROWS of it. So a batch is written in a millisecond.
  *
- * Who is alone, or among others that are heavy, is held up by none of that.
+ * Pauses. Whoever has used up a share of a turn pauses for SHARE_PAUSE_US, and
+ * so does the listener: a flood and the loop that serves it would take two
+ * processors without end, and the disk's answer would wait for one of them.
+ * Whoever sends a line in drips, a few bytes at a time, is read once in
+ * DRIP_PAUSE_US or a little more, so that thousands of those don't come back at
+ * the same time.
+ *
+ * Rests. A message that takes a millisecond or more of the loop or the disk,
+ * since it has thousands of jobs or a megabyte, is paid for: when it is
+ * through, its user's next one of that size waits REST_FACTOR times as long as
+ * it took, from REST_US_MIN to REST_US_MAX. Who asks for one thing at a time
+ * meets such a message once or twice, and until the next one asks for hundreds.
  */
 #ifndef SYNCD_IO_SHARE_H
 #define SYNCD_IO_SHARE_H
@@ -54,13 +59,22 @@ struct server;
 /* Between two shares of a turn of one who floods. */
 #define SHARE_PAUSE_US INT64_C(1000)
 
+/* So many reads of one line, each of fewer bytes, are what anybody may need;
+ * then it drips. The pauses of such connections differ in so many steps. */
+#define DRIPS_MAX      16
+#define DRIP_BYTES     ((size_t)256)
+#define DRIP_PAUSE_US  INT64_C(20000)
+#define DRIP_SPREAD    64
+#define DRIP_SPREAD_US INT64_C(500)
+
 /* Less is not paid for. */
 #define REST_FROM_US INT64_C(1000)
 #define REST_FACTOR  10
 #define REST_US_MIN  INT64_C(50000)
 #define REST_US_MAX  INT64_C(1000000)
 
-/* A line that long is held to be such a message, bytes, until it is read. */
+/* A line is taken for such a message from so many bytes on: how many jobs it
+ * has is known only once it is decoded. */
 #define REST_LINE ((size_t)16 << 10)
 
 struct share {
@@ -99,10 +113,15 @@ bool share_is_heavy(const struct connection *connection);
 /* It has used up its share of a turn: does it pause before the next one? */
 bool share_must_pause(const struct connection *connection);
 
+/* What it has read is the next small part of a line that has no end yet: does
+ * it pause before more is read, and until when? */
+bool share_drips(struct connection *connection);
+int64_t share_drip_until_us(const struct connection *connection);
+
 /* Does its user still pay for a message, so that its next one has to wait? */
 bool share_is_resting(const struct connection *connection);
 
-/* Rows that the engine's slices may add to a batch now. */
+/* Rows that the engine's slices may add to a batch now; 0: no bound. */
 size_t share_sweep_rows(const struct server *server);
 
 #endif

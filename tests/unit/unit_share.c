@@ -97,7 +97,7 @@ static void test_readers_share_no_batch(void **state)
     be_quiet(stage, false);
     fill_batch(stage);
     assert_false(share_is_used(stage->server));
-    assert_true(share_sweep_rows(stage->server) == SIZE_MAX);
+    assert_int_equal(share_sweep_rows(stage->server), 0);
     be_quiet(stage, true);
     assert_true(share_is_used(stage->server));
     assert_int_equal(share_sweep_rows(stage->server), BATCH_SWEEP_ROWS);
@@ -164,6 +164,39 @@ static void test_floods_pause(void **state)
     assert_false(share_must_pause(&stage->heavy));
 }
 
+/* A read of so many bytes of a line that has no end yet. */
+static bool drip(struct connection *c, size_t bytes)
+{
+    c->unserved = bytes;
+    return share_drips(c);
+}
+
+/* Who sends a line in drips is read now and then, while somebody quiet waits
+ * for the disk; the next drip comes after the pause. */
+static void test_drips_pause(void **state)
+{
+    struct stage *stage = *state;
+    struct connection *c = &stage->heavy;
+    for (int i = 0; i < 2 * DRIPS_MAX; i++) {
+        assert_false(drip(c, 1)); /* among themselves */
+    }
+    be_quiet(stage, true);
+    for (int i = 0; i < DRIPS_MAX; i++) {
+        assert_false(drip(c, 1));
+    }
+    assert_true(drip(c, 1));
+    assert_true(drip(c, DRIP_BYTES - 1));
+    assert_false(drip(c, 0));
+    assert_false(drip(c, DRIP_BYTES));
+    int64_t at_us = share_drip_until_us(c) - stage->server->now_us;
+    assert_true(at_us >= DRIP_PAUSE_US);
+    c->id++;
+    assert_int_equal(share_drip_until_us(c) - stage->server->now_us - at_us,
+                     DRIP_SPREAD_US);
+    stage->server->stopping = true;
+    assert_false(drip(c, 1));
+}
+
 /* Who connects anew owes what he owed. */
 static void test_debt_stays(void **state)
 {
@@ -224,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_loop_is_paid_for, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_floods_pause, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_drips_pause, set_up, tear_down),
         cmocka_unit_test(test_debt_stays),
         cmocka_unit_test_setup_teardown(test_exceptions, set_up, tear_down),
     };
