@@ -123,6 +123,32 @@ class Greedy(harness.TestCase):
         for thread in threads:
             thread.join()
 
+    def test_large_messages_rest_beside_who_asks_for_one_thing(self):
+        """Each of 4 MB makes its user's next one wait, for 130 ms."""
+        daemon = self.daemon()
+        large, quiet = self.client(daemon), self.client(daemon)
+        over = threading.Event()
+
+        def ask():
+            while not over.is_set():
+                quiet.call("queue.put", queue="quiet", body=1)
+
+        for client, queue in ((large, "large"), (quiet, "quiet")):
+            client.call("queue.declare", queue=queue, capacity=0)
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            time.sleep(0.2)  # until it counts as quiet
+            begin = time.monotonic()
+            for _ in range(6):
+                large.call("queue.put", queue="large", body="x" * 4000000)
+            seconds = time.monotonic() - begin
+        finally:
+            over.set()
+            thread.join()
+        # A machine that is busy elsewhere may make the other one seem away.
+        self.assertGreater(seconds, 3 * 0.13)
+
     def test_reads_that_cannot_be_answered_yet_do_not_pile_up(self):
         """Replies that read are held back while a batch is written; the
         requests behind them wait in the socket, not in memory."""
