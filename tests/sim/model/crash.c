@@ -43,6 +43,16 @@ static void job_restarts(struct model *m, struct m_job *job)
     job->progress[0] = '\0';
 }
 
+/* The end of a delay is not written: if time begins anew before it, since the
+ * clock was set back and nothing was written from then on, it goes on. */
+static void delay_restarts(const struct model *m, struct m_job *job)
+{
+    if (job->state == JOB_READY && job->delayed_until_us > m->now_us) {
+        job->state = JOB_DELAYED;
+        job->until_us = job->delayed_until_us;
+    }
+}
+
 static void queue_restarts(struct m_queue *queue, int64_t now_us)
 {
     queue->changed = 0;
@@ -120,6 +130,7 @@ void model_crash(struct model *m, int64_t clock_us, int64_t disk_clock_us)
     }
     for (int i = 0; i < m->now.jobs_count; i++) {
         job_restarts(m, &m->now.jobs[i]);
+        delay_restarts(m, &m->now.jobs[i]);
     }
     for (int i = 0; i < M_QUEUES; i++) {
         queue_restarts(&m->now.queues[i], m->now_us);

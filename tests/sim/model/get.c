@@ -224,6 +224,22 @@ bool m_gets_served(struct model *m)
     return false;
 }
 
+/* The next job in the order of arrival that still bears the token. */
+static const struct m_job *leased_after(const struct model *m, int token,
+                                        int arrival)
+{
+    const struct m_job *next = NULL;
+    for (int i = 0; i < m->now.jobs_count; i++) {
+        const struct m_job *job = &m->now.jobs[i];
+        if (m_job_there(job) && job->state == JOB_RUNNING &&
+            job->token == token && job->arrival > arrival &&
+            (next == NULL || job->arrival < next->arrival)) {
+            next = job;
+        }
+    }
+    return next;
+}
+
 /* Sent again after a restart: the jobs that still bear its token. */
 void m_get_again(struct model *m, const struct m_to *to,
                  const struct m_outcome *outcome)
@@ -232,12 +248,9 @@ void m_get_again(struct model *m, const struct m_to *to,
     write_begin_object(out);
     write_key(out, SLICE("jobs"));
     write_begin_array(out);
-    for (int i = 0; i < m->now.jobs_count; i++) {
-        const struct m_job *job = &m->now.jobs[i];
-        if (m_job_there(job) && job->state == JOB_RUNNING &&
-            job->token == outcome->token) {
-            write_job(m, out, job, job->token);
-        }
+    const struct m_job *job = leased_after(m, outcome->token, 0);
+    for (; job != NULL; job = leased_after(m, outcome->token, job->arrival)) {
+        write_job(m, out, job, job->token);
     }
     write_end_array(out);
     if (outcome->len > 0) {

@@ -48,6 +48,7 @@ void m_job_gone(const struct model *m, struct m_job *job)
 static void begin(struct model *m, struct m_job *job)
 {
     job->state = job->delay_us > 0 ? JOB_DELAYED : JOB_READY;
+    job->delayed_until_us = 0;
     job->until_us = m->now_us + job->delay_us;
 }
 
@@ -183,6 +184,7 @@ void m_job_crashed(struct model *m, struct m_job *job)
         return;
     }
     job->state = JOB_READY;
+    job->delayed_until_us = 0;
     job->progress[0] = '\0';
     m_job_changed(m, job);
 }
@@ -204,6 +206,7 @@ void m_job_revive(struct model *m, struct m_job *job)
     job->attempts = 0;
     job->crashes = 0;
     job->state = JOB_READY;
+    job->delayed_until_us = 0;
     m_job_changed(m, job);
 }
 
@@ -373,6 +376,7 @@ static void try_again(struct model *m, struct m_job *job, int64_t delay_us,
 {
     job->attempts -= is_free;
     job->state = delay_us > 0 ? JOB_DELAYED : JOB_READY;
+    job->delayed_until_us = 0;
     job->until_us = m->now_us + delay_us;
     job->progress[0] = '\0';
     m_job_changed(m, job);

@@ -240,6 +240,7 @@ static void job_due(struct model *m, struct m_job *job)
 {
     if (job->state == JOB_DELAYED) {
         job->state = JOB_READY;
+        job->delayed_until_us = job->until_us;
     } else if (job->state == JOB_RUNNING) {
         m_job_crashed(m, job);
     } else {

@@ -76,7 +76,8 @@ struct m_job {
     int64_t lease_us; /* -1: the queue's, as the next two */
     int64_t max_attempts;
     int64_t keep_done_us;
-    int64_t until_us; /* delayed, running, done: the end of it */
+    int64_t until_us;         /* delayed, running, done: the end of it */
+    int64_t delayed_until_us; /* its last delay ended then, untouched since */
     int64_t finished_at_us;
     int attempts;
     int crashes;
