@@ -43,7 +43,8 @@ static void fill_extra(struct engine *engine, struct row_job *row,
     }
 }
 
-/* Of a job that runs. */
+/* Of a job that runs. Without a lease that outlives a restart it is then as if
+ * it had not been tried. */
 static void fill_lease(struct row_job *row, struct job *job)
 {
     const struct lease *lease = job_lease(job);

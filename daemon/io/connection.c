@@ -449,7 +449,8 @@ void connections_unstall(struct connections *connections)
     }
 }
 
-/* Most rest for as long as those before them, so its place is near the end. */
+/* Its place is sought from the end: near it among those who pause for as long,
+ * behind all whose rest ends later otherwise. */
 void connection_rest(struct connection *c, int64_t until_us)
 {
     struct connections *all = &c->server->connections;
