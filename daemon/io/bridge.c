@@ -385,6 +385,7 @@ static void end_input(struct connection *c)
 static size_t serve_next_line(struct connection *c)
 {
     struct slice line;
+    int64_t until_us;
     enum frame_result result =
         c->eof ? frame_last(&c->frame, &line) : frame_next(&c->frame, &line);
     switch (result) {
@@ -398,8 +399,8 @@ static size_t serve_next_line(struct connection *c)
         } else if (connection_is_greedy(c)) {
             refuse_greedy(c);
             end_input(c);
-        } else if (share_drips(c)) {
-            connection_rest(c, share_drip_until_us(c));
+        } else if (share_drips(c, &until_us)) {
+            connection_rest(c, until_us);
         } else {
             connection_set_input(c, INPUT_READING);
         }
@@ -434,11 +435,21 @@ static bool hold_back(struct connection *c)
     return c->input != INPUT_READY;
 }
 
+/* Also if it has nothing more to do: it is not read meanwhile. */
+static void pause_if_heavy(struct connection *c, int64_t worked_us)
+{
+    int64_t until_us;
+    if ((c->input == INPUT_READY || c->input == INPUT_READING) &&
+        share_pauses(c, worked_us, &until_us)) {
+        connection_rest(c, until_us);
+    }
+}
+
 /* One share; how many bytes it was. */
 static size_t serve_share(struct connection *c)
 {
     size_t bytes = 0;
-    uint64_t until_ns = uv_hrtime() + SHARE_NS;
+    uint64_t from_ns = uv_hrtime();
     c->server->connections.serving = c;
     share_begin(c);
     for (unsigned lines = 0; lines < SHARE_LINES && bytes < SHARE_BYTES;
@@ -452,14 +463,12 @@ static size_t serve_share(struct connection *c)
         bytes += size;
         c->batch_bytes += size;
         share_served(c, size);
-        if (c->input != INPUT_READY || uv_hrtime() >= until_ns) {
+        if (c->input != INPUT_READY || uv_hrtime() - from_ns >= SHARE_NS) {
             break;
         }
     }
     c->server->connections.serving = NULL;
-    if (c->input == INPUT_READY && share_must_pause(c)) {
-        connection_rest(c, c->server->now_us + SHARE_PAUSE_US);
-    }
+    pause_if_heavy(c, (int64_t)(uv_hrtime() - from_ns) / 1000);
     return bytes;
 }
 

@@ -20,8 +20,26 @@
 #define KEEP_BYTES      ((size_t)4 << 10)
 #define SPARE_BYTES_MAX ((size_t)4 << 20)
 
+/* Written at once to one client: one that reads as fast as it is written to
+ * would have a write of megabytes last for milliseconds, in which nobody else
+ * is heard. */
+#define WRITE_BYTES ((size_t)128 << 10)
+
+/* And when there is room again after there was none. */
+#define WRITE_BYTES_WAITING ((size_t)4 << 10)
+
 /* So much is copied sooner than that buffers change hands. */
 #define COPY_BYTES ((size_t)32 << 10)
+
+static int rest_compare(const struct connection *a, const struct connection *b)
+{
+    if (a->rest_until_us != b->rest_until_us) {
+        return a->rest_until_us < b->rest_until_us ? -1 : 1;
+    }
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+TREE_GENERATE(rest_tree, connection, rest_link, rest_compare)
 
 void connections_init(struct connections *connections)
 {
@@ -34,10 +52,11 @@ void connections_init(struct connections *connections)
     TAILQ_INIT(&connections->fresh);
     TAILQ_INIT(&connections->ready);
     TAILQ_INIT(&connections->stalled);
-    TAILQ_INIT(&connections->resting);
+    RB_INIT(&connections->resting);
     TAILQ_INIT(&connections->leaving);
     TAILQ_INIT(&connections->dirty);
     TAILQ_INIT(&connections->woken);
+    TAILQ_INIT(&connections->sending);
     connections->serving = NULL;
 }
 
@@ -58,12 +77,11 @@ static struct connection_list *list_of(const struct connection *c)
         return c->fresh ? &all->fresh : &all->ready;
     case INPUT_STALLED:
         return &all->stalled;
-    case INPUT_RESTING:
-        return &all->resting;
     case INPUT_OVER:
         return &all->leaving;
     case INPUT_READING:
     case INPUT_FULL:
+    case INPUT_RESTING:
     case INPUT_DECODING:
     case INPUT_GONE:
         break;
@@ -97,6 +115,9 @@ static void unlink_input(struct connection *c)
     struct connection_list *list = list_of(c);
     if (list != NULL) {
         TAILQ_REMOVE(list, c, input_link);
+    }
+    if (c->input == INPUT_RESTING) {
+        RB_REMOVE(rest_tree, &all->resting, c);
     }
 }
 
@@ -254,16 +275,21 @@ bool connection_has_room(const struct connection *c)
     return c->unsent <= (tight ? UNSENT_TIGHT : UNSENT_BYTES_MAX);
 }
 
+static void make_dirty(struct connection *c, struct connection_list *list)
+{
+    if (c->in_dirty == NULL) {
+        c->in_dirty = list;
+        TAILQ_INSERT_TAIL(list, c, dirty_link);
+    }
+}
+
 static void count_unsent(struct connection *c, size_t bytes)
 {
     struct connections *all = &c->server->connections;
     c->unsent += bytes;
     all->unsent += bytes;
     c->user->unsent += bytes;
-    if (c->in_dirty == NULL) {
-        c->in_dirty = c == all->serving ? &all->dirty : &all->woken;
-        TAILQ_INSERT_TAIL(c->in_dirty, c, dirty_link);
-    }
+    make_dirty(c, c == all->serving ? &all->dirty : &all->woken);
 }
 
 void connection_send(struct connection *c, struct slice lines)
@@ -302,14 +328,6 @@ static void count_sent(struct connection *c, size_t bytes)
     c->user->unsent -= bytes;
 }
 
-/* The peer reads no more. What it sent is still carried out. */
-static void turn_deaf(struct connection *c)
-{
-    c->deaf = true;
-    count_sent(c, c->pending_out.len);
-    out_fini(&c->pending_out);
-}
-
 static void forget_sent(struct connection *c, struct out *out)
 {
     struct out *spare = &c->server->connections.spare;
@@ -322,6 +340,16 @@ static void forget_sent(struct connection *c, struct out *out)
     }
 }
 
+/* The peer reads no more. What it sent is still carried out. */
+static void turn_deaf(struct connection *c)
+{
+    c->deaf = true;
+    count_sent(c, c->pending_out.len + c->sending.len - c->sent);
+    c->sent = 0;
+    out_fini(&c->pending_out);
+    out_fini(&c->sending);
+}
+
 void connection_pause(struct connection *c)
 {
     listen_to(c, false);
@@ -330,7 +358,7 @@ void connection_pause(struct connection *c)
 /* After the output has moved: read again, or close. */
 static void look_around(struct connection *c)
 {
-    bool drained = !c->writing && c->pending_out.len == 0;
+    bool drained = c->sending.len == 0 && c->pending_out.len == 0;
     if (c->input == INPUT_GONE && drained) {
         close_now(c);
     } else if (c->input == INPUT_FULL && connection_has_room(c)) {
@@ -340,57 +368,80 @@ static void look_around(struct connection *c)
     }
 }
 
+static size_t at_most(size_t bytes, size_t most)
+{
+    return bytes < most ? bytes : most;
+}
+
+/* So much more of `sending` is out. */
+static void note_sent(struct connection *c, size_t bytes)
+{
+    c->sent += bytes;
+    count_sent(c, bytes);
+    if (c->sent == c->sending.len) {
+        c->sent = 0;
+        forget_sent(c, &c->sending);
+        if (c->pending_out.cap == 0) { /* one buffer will do */
+            swap(&c->sending, &c->pending_out);
+        }
+    }
+}
+
 static void on_written(uv_write_t *write, int status)
 {
     struct connection *c = write->data;
     if (c->closing) {
         return;
     }
-    c->writing = false;
-    count_sent(c, c->unsent - c->pending_out.len);
-    forget_sent(c, &c->sending);
+    size_t part = c->writing;
+    c->writing = 0;
     if (status < 0) {
         turn_deaf(c);
+    } else {
+        note_sent(c, part);
     }
-    connection_flush(c);
+    make_dirty(c, &c->server->connections.sending);
 }
 
-/* What a write that does not wait has left over goes on in the background. */
-static void send_rest(struct connection *c, size_t sent)
+/* The peer reads more slowly than it is written to. */
+static void wait_for_room(struct connection *c)
 {
-    struct out spare = c->sending;
-    c->sending = c->pending_out;
-    c->pending_out = spare;
-    c->pending_out.len = 0;
-    /* uv_buf_init takes an unsigned; a buffer of 4 GiB cannot come about. */
-    uv_buf_t rest = {.base = c->sending.at + sent,
-                     .len = c->sending.len - sent};
-    int rc = uv_write(&c->write, (uv_stream_t *)&c->pipe, &rest, 1, on_written);
+    uv_buf_t part = {
+        .base = c->sending.at + c->sent,
+        .len = at_most(c->sending.len - c->sent, WRITE_BYTES_WAITING)};
+    int rc = uv_write(&c->write, (uv_stream_t *)&c->pipe, &part, 1, on_written);
     if (rc < 0) {
-        count_sent(c, rest.len);
-        forget_sent(c, &c->sending);
+        turn_deaf(c);
+    } else {
+        c->writing = part.len;
+    }
+}
+
+static void send_part(struct connection *c)
+{
+    uv_buf_t part = {.base = c->sending.at + c->sent,
+                     .len = at_most(c->sending.len - c->sent, WRITE_BYTES)};
+    int sent = uv_try_write((uv_stream_t *)&c->pipe, &part, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
         turn_deaf(c);
         return;
     }
-    c->writing = true;
+    note_sent(c, sent > 0 ? (size_t)sent : 0);
+    if (sent < 0 || (size_t)sent < part.len) {
+        wait_for_room(c);
+    }
 }
 
 void connection_flush(struct connection *c)
 {
-    if (!c->writing && c->pending_out.len > 0) {
-        uv_buf_t all = {.base = c->pending_out.at, .len = c->pending_out.len};
-        int sent = uv_try_write((uv_stream_t *)&c->pipe, &all, 1);
-        if (sent < 0 && sent != UV_EAGAIN) {
-            turn_deaf(c);
-        } else {
-            size_t done = sent > 0 ? (size_t)sent : 0;
-            count_sent(c, done);
-            if (done == all.len) {
-                forget_sent(c, &c->pending_out);
-            } else {
-                send_rest(c, done);
-            }
-        }
+    if (c->writing == 0 && c->sending.len == 0) {
+        swap(&c->sending, &c->pending_out);
+    }
+    if (c->writing == 0 && c->sending.len > 0) {
+        send_part(c);
+    }
+    if (c->writing == 0 && c->sending.len + c->pending_out.len > 0) {
+        make_dirty(c, &c->server->connections.sending);
     }
     look_around(c);
 }
@@ -449,36 +500,31 @@ void connections_unstall(struct connections *connections)
     }
 }
 
-/* Its place is sought from the end: near it among those who pause for as long,
- * behind all whose rest ends later otherwise. */
 void connection_rest(struct connection *c, int64_t until_us)
 {
-    struct connections *all = &c->server->connections;
     connection_set_input(c, INPUT_RESTING);
     c->unserved = 0;
     c->rest_until_us = until_us;
-    struct connection *before = TAILQ_PREV(c, connection_list, input_link);
-    while (before != NULL && before->rest_until_us > until_us) {
-        before = TAILQ_PREV(before, connection_list, input_link);
-    }
-    TAILQ_REMOVE(&all->resting, c, input_link);
-    if (before == NULL) {
-        TAILQ_INSERT_HEAD(&all->resting, c, input_link);
-    } else {
-        TAILQ_INSERT_AFTER(&all->resting, before, c, input_link);
-    }
+    RB_INSERT(rest_tree, &c->server->connections.resting, c);
+}
+
+static struct connection *first_resting(const struct connections *connections)
+{
+    /* RB_MIN only reads, but is not declared so. */
+    struct rest_tree resting = connections->resting;
+    return RB_MIN(rest_tree, &resting);
 }
 
 int64_t connections_rest_us(const struct connections *connections)
 {
-    const struct connection *first = TAILQ_FIRST(&connections->resting);
+    const struct connection *first = first_resting(connections);
     return first == NULL ? DEADLINE_NEVER : first->rest_until_us;
 }
 
 void connections_unrest(struct connections *connections, int64_t now_us)
 {
     struct connection *c;
-    while ((c = TAILQ_FIRST(&connections->resting)) != NULL &&
+    while ((c = first_resting(connections)) != NULL &&
            c->rest_until_us <= now_us) {
         connection_set_input(c, INPUT_READY); /* whoever still owes rests on */
     }

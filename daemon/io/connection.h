@@ -27,9 +27,9 @@
 #ifndef SYNCD_IO_CONNECTION_H
 #define SYNCD_IO_CONNECTION_H
 
-#include <bsd/sys/queue.h>
 #include <uv.h>
 
+#include "daemon/engine/containers.h"
 #include "daemon/engine/engine.h"
 #include "daemon/io/gather.h" /* and uthash, set up */
 #include "proto/frame.h"
@@ -92,21 +92,24 @@ struct connection {
     uint64_t leave_after; /* in OVER: commit.answered when it may leave */
 
     /* Output. */
-    struct out pending_out; /* replies of this turn */
-    struct out sending;     /* what the write under way sends */
-    uv_write_t write;
-    bool writing;
+    struct out pending_out; /* replies that came last */
+    struct out sending;     /* those before them, which go out in parts: */
+    size_t sent;            /* so many bytes have, */
+    uv_write_t write;       /* and libuv waits for room */
+    size_t writing;         /* for so many; 0: it does not */
     bool deaf;    /* the peer reads no more: replies are thrown away */
     bool closing; /* uv_close was called */
     size_t unsent;
 
     UT_hash_handle hh;
     TAILQ_ENTRY(connection) input_link; /* of the list of its state */
+    RB_ENTRY(connection) rest_link;     /* of connections.resting */
     struct connection_list *in_dirty;   /* NULL: nothing new to be sent */
     TAILQ_ENTRY(connection) dirty_link;
 };
 
 TAILQ_HEAD(connection_list, connection);
+RB_HEAD(rest_tree, connection);
 
 #define READ_BYTES ((size_t)64 << 10)
 
@@ -121,12 +124,13 @@ struct connections {
     struct connection_list fresh; /* served before those in `ready` */
     struct connection_list ready; /* have had a share, and more to do */
     struct connection_list stalled;
-    struct connection_list resting; /* by when they go on */
+    struct rest_tree resting; /* by when they go on */
     struct connection_list leaving;
-    struct connection_list dirty; /* with replies of this turn */
-    struct connection_list woken; /* those to what others have asked for, sent
-                                     first: whoever waited is woken before
-                                     whoever has just asked is answered */
+    struct connection_list dirty;   /* with replies of this turn */
+    struct connection_list woken;   /* those to what others have asked for, sent
+                                       first: whoever waited is woken before
+                                       whoever has just asked is answered */
+    struct connection_list sending; /* with a part to be sent next turn */
     const struct connection *serving; /* whose share it is; NULL: nobody's */
     char read[READ_BYTES]; /* where every read goes first, so that a quiet
                               connection needs no buffer of its own */
@@ -173,7 +177,8 @@ bool connection_may_leave(const struct connection *connection);
 /* The session has ended: close once everything is sent. */
 void connection_leave(struct connection *connection);
 
-/* One write for all that is pending. */
+/* One write, of as much as may be sent at once; what is left is in
+ * connections.sending, or waits until the peer has read. */
 void connection_flush(struct connection *connection);
 
 /* A line may be so long from now on. */

@@ -14,7 +14,7 @@
 #define ACCEPT_MAX 4
 
 /* Between that many while somebody quiet waits for the disk (share.h). */
-#define REST_MS (SHARE_PAUSE_US / 1000)
+#define REST_MS 1
 
 #define RETRY_MS          1000
 #define COMPLAIN_EVERY_US INT64_C(60000000)

@@ -40,6 +40,9 @@ void server_engine_limits(struct engine_options *options,
 
 /* The turn. */
 
+/* For the parts of large answers, each of which is a write of WRITE_BYTES. */
+#define PARTS_NS UINT64_C(200000)
+
 static void tell_time(struct server *server)
 {
     if (engine_deadline_us(server->setup.engine) <= server->now_us) {
@@ -48,17 +51,34 @@ static void tell_time(struct server *server)
     }
 }
 
+static void flush_one(struct connection_list *dirty, struct connection *c)
+{
+    TAILQ_REMOVE(dirty, c, dirty_link);
+    c->in_dirty = NULL;
+    connection_flush(c);
+}
+
 /* Was there anybody to answer? */
 static bool flush(struct connection_list *dirty)
 {
     bool any = !TAILQ_EMPTY(dirty);
     struct connection *c;
     while ((c = TAILQ_FIRST(dirty)) != NULL) {
-        TAILQ_REMOVE(dirty, c, dirty_link);
-        c->in_dirty = NULL;
-        connection_flush(c);
+        flush_one(dirty, c);
     }
     return any;
+}
+
+/* The next part of each large answer, of as many as there is time for. */
+static void flush_parts(struct connections *all)
+{
+    const struct connection *last = TAILQ_LAST(&all->sending, connection_list);
+    uint64_t until_ns = uv_hrtime() + PARTS_NS;
+    for (bool more = last != NULL; more;) {
+        struct connection *c = TAILQ_FIRST(&all->sending);
+        more = c != last && uv_hrtime() < until_ns;
+        flush_one(&all->sending, c);
+    }
 }
 
 static void flush_all(struct server *server)
@@ -80,7 +100,7 @@ static bool is_finished(const struct server *server)
 {
     const struct connections *all = &server->connections;
     bool answered = !connections_are_ready(all) && TAILQ_EMPTY(&all->stalled) &&
-                    TAILQ_EMPTY(&all->resting) && all->decoding == 0 &&
+                    RB_EMPTY(&all->resting) && all->decoding == 0 &&
                     all->unsent == 0;
     return commit_is_idle(&server->commit) && (answered || !is_serving(server));
 }
@@ -173,9 +193,11 @@ static void on_turn(uv_check_t *turn)
         commit(server);
         set_alarm(server);
     }
+    flush_parts(&server->connections);
     flush_all(server);
     bool ready = connections_are_ready(&server->connections);
-    if (is_serving(server) && (ready || looks(server, &done))) {
+    if (!TAILQ_EMPTY(&server->connections.sending) ||
+        (is_serving(server) && (ready || looks(server, &done)))) {
         uv_idle_start(&server->again, on_again);
     } else {
         uv_idle_stop(&server->again);

@@ -4,13 +4,21 @@
 
 void share_init(struct share *share)
 {
-    *share =
-        (struct share){.quiet_us = INT64_MIN / 2, .waiting_us = INT64_MIN / 2};
+    *share = (struct share){.quiet_us = INT64_MIN / 2,
+                            .waiting_us = INT64_MIN / 2,
+                            .paced_us = INT64_MIN / 2,
+                            .drips_us = INT64_MIN / 2};
 }
 
 static bool is_recent(const struct server *server, int64_t at_us)
 {
     return server->now_us - at_us < SHARE_US;
+}
+
+/* Is somebody quiet there? */
+static bool is_watched(const struct server *server)
+{
+    return is_recent(server, server->share.quiet_us);
 }
 
 bool share_is_waited(const struct server *server)
@@ -81,9 +89,7 @@ static int64_t cost_us(const struct server *server,
         return (jobs * REST_JOB_DISK_NS + (int64_t)(size >> 10) * REST_KIB_NS) /
                1000;
     }
-    return is_recent(server, server->share.quiet_us)
-               ? jobs * REST_JOB_LOOP_NS / 1000
-               : 0;
+    return is_watched(server) ? jobs * REST_JOB_LOOP_NS / 1000 : 0;
 }
 
 bool share_request(struct connection *c, const struct request *request,
@@ -119,10 +125,24 @@ bool share_is_used(const struct server *server)
            share_is_waited(server);
 }
 
-bool share_must_pause(const struct connection *c)
+/* The end of a pause for so much work, behind the pauses before it. */
+static int64_t pace(int64_t *paced_us, int64_t now_us, int64_t worked_us)
 {
-    return !c->server->stopping && share_is_heavy(c) &&
-           share_is_waited(c->server);
+    int64_t most_us = now_us + REST_US_MAX;
+    int64_t from_us = *paced_us > now_us ? *paced_us : now_us;
+    int64_t until_us = from_us + worked_us * PACE_FACTOR;
+    *paced_us = until_us < most_us ? until_us : most_us;
+    return *paced_us;
+}
+
+bool share_pauses(struct connection *c, int64_t worked_us, int64_t *until_us)
+{
+    struct server *server = c->server;
+    if (server->stopping || !share_is_heavy(c) || !is_watched(server)) {
+        return false;
+    }
+    *until_us = pace(&server->share.paced_us, server->now_us, worked_us);
+    return *until_us - server->now_us >= PACE_FROM_US;
 }
 
 bool share_is_resting(const struct connection *c)
@@ -132,23 +152,19 @@ bool share_is_resting(const struct connection *c)
 }
 
 /* When it has rested nothing new is there, so the next read is waited for. */
-bool share_drips(struct connection *c)
+bool share_drips(struct connection *c, int64_t *until_us)
 {
-    if (c->unserved == 0 || c->unserved >= DRIP_BYTES || c->server->stopping ||
-        !share_is_waited(c->server)) {
+    struct server *server = c->server;
+    if (c->unserved == 0 || c->unserved >= DRIP_BYTES || server->stopping ||
+        !is_watched(server)) {
         return false;
     }
     if (c->drips < DRIPS_MAX) {
         c->drips++;
         return false;
     }
+    *until_us = pace(&server->share.drips_us, server->now_us, DRIP_US);
     return true;
-}
-
-int64_t share_drip_until_us(const struct connection *c)
-{
-    return c->server->now_us + DRIP_PAUSE_US +
-           (int64_t)(c->id % DRIP_SPREAD) * DRIP_SPREAD_US;
 }
 
 size_t share_sweep_rows(const struct server *server)

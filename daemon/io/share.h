@@ -12,12 +12,13 @@
  * or one message; and what is done in slices takes no more than
  * BATCH_SWEEP_ROWS of it. So a batch is written in a millisecond.
  *
- * Pauses. Whoever has used up a share of a turn pauses for SHARE_PAUSE_US, and
- * so does the listener: a flood and the loop that serves it would take two
- * processors without end, and the disk's answer would wait for one of them.
- * Whoever sends a line in drips, a few bytes at a time, is read once in
- * DRIP_PAUSE_US or a little more, so that thousands of those don't come back at
- * the same time.
+ * Pauses. What the loop does for heavy clients is a fifth of its time: whoever
+ * it has worked for pauses PACE_FACTOR times as long as that took, and pauses
+ * follow each other, so a hundred of them take no more than one. A flood and a
+ * loop without a pause would take two processors, and the disk's answer would
+ * wait for one of them; and a scheduler that is fair lets a loop wait that has
+ * worked for long. Whoever sends a line in drips, a few bytes at a time, pauses
+ * likewise, among its own kind. The listener pauses between a few who connect.
  *
  * Rests. A message that takes a millisecond or more of the loop or the disk,
  * since it has thousands of jobs or a megabyte, is paid for: when it is
@@ -56,16 +57,16 @@ struct server;
 #define REST_JOB_DISK_NS INT64_C(1000)
 #define REST_KIB_NS      INT64_C(3000)
 
-/* Between two shares of a turn of one who floods. */
-#define SHARE_PAUSE_US INT64_C(1000)
+/* A pause is so many times as long as the work it is for, up to REST_US_MAX;
+ * one that would be over sooner than in PACE_FROM_US is put off. */
+#define PACE_FACTOR  4
+#define PACE_FROM_US INT64_C(500)
 
 /* So many reads of one line, each of fewer bytes, are what anybody may need;
- * then it drips. The pauses of such connections differ in so many steps. */
-#define DRIPS_MAX      16
-#define DRIP_BYTES     ((size_t)256)
-#define DRIP_PAUSE_US  INT64_C(20000)
-#define DRIP_SPREAD    64
-#define DRIP_SPREAD_US INT64_C(500)
+ * then it drips. Each more is so much work, for being woken. */
+#define DRIPS_MAX  16
+#define DRIP_BYTES ((size_t)256)
+#define DRIP_US    INT64_C(20)
 
 /* Less is not paid for. */
 #define REST_FROM_US INT64_C(1000)
@@ -81,6 +82,8 @@ struct share {
     int64_t quiet_us;   /* somebody quiet has asked for something, */
     int64_t waiting_us; /* and waited for the disk */
     size_t heavy;       /* bytes of heavy clients in the open batch */
+    int64_t paced_us;   /* when the last pause of one who is heavy ends, */
+    int64_t drips_us;   /* and of one who drips */
 };
 
 void share_init(struct share *share);
@@ -110,13 +113,13 @@ bool share_is_used(const struct server *server);
 /* Is this one of those who have to wait then? */
 bool share_is_heavy(const struct connection *connection);
 
-/* It has used up its share of a turn: does it pause before the next one? */
-bool share_must_pause(const struct connection *connection);
+/* The loop has worked for it: does it pause, and until when? */
+bool share_pauses(struct connection *connection, int64_t worked_us,
+                  int64_t *until_us);
 
 /* What it has read is the next small part of a line that has no end yet: does
  * it pause before more is read, and until when? */
-bool share_drips(struct connection *connection);
-int64_t share_drip_until_us(const struct connection *connection);
+bool share_drips(struct connection *connection, int64_t *until_us);
 
 /* Does its user still pay for a message, so that its next one has to wait? */
 bool share_is_resting(const struct connection *connection);

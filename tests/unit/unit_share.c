@@ -150,51 +150,73 @@ static void test_large_is_paid_for(void **state)
     assert_false(share_is_resting(&stage->heavy));
 }
 
-/* Who floods pauses, while somebody quiet waits for the disk. */
+/* How long the heavy client pauses for so much work; 0: it does not. */
+static int64_t pause_us(struct stage *stage, int64_t worked_us)
+{
+    int64_t until_us;
+    return share_pauses(&stage->heavy, worked_us, &until_us)
+               ? until_us - stage->server->now_us
+               : 0;
+}
+
+/* Beside somebody quiet a flood has a fifth of the loop, and a second one has
+ * to wait for the pause of the first. */
 static void test_floods_pause(void **state)
+{
+    struct stage *stage = *state;
+    int64_t until_us;
+    fill_batch(stage);
+    assert_int_equal(pause_us(stage, 200), 0); /* among themselves */
+    be_quiet(stage, false);
+    assert_int_equal(pause_us(stage, 200), 200 * PACE_FACTOR);
+    assert_int_equal(pause_us(stage, 200), 400 * PACE_FACTOR);
+    assert_false(share_pauses(&stage->quiet, 200, &until_us));
+    stage->server->now_us += SHARE_US / 2;
+    assert_int_equal(pause_us(stage, 200), 200 * PACE_FACTOR);
+    assert_int_equal(pause_us(stage, 2 * REST_US_MAX), REST_US_MAX);
+    assert_int_equal(pause_us(stage, 200), REST_US_MAX);
+    stage->server->now_us += SHARE_US / 2;
+    assert_int_equal(pause_us(stage, 200), 0);
+}
+
+/* Short pauses are put off until they are one. */
+static void test_short_pauses_are_put_off(void **state)
 {
     struct stage *stage = *state;
     fill_batch(stage);
     be_quiet(stage, false);
-    assert_false(share_must_pause(&stage->heavy));
-    be_quiet(stage, true);
-    assert_true(share_must_pause(&stage->heavy));
-    assert_false(share_must_pause(&stage->quiet));
-    stage->server->now_us += SHARE_US;
-    assert_false(share_must_pause(&stage->heavy));
+    assert_int_equal(pause_us(stage, PACE_FROM_US / PACE_FACTOR - 1), 0);
+    assert_int_equal(pause_us(stage, 1), PACE_FROM_US);
 }
 
-/* A read of so many bytes of a line that has no end yet. */
-static bool drip(struct connection *c, size_t bytes)
+/* A read of so many bytes of a line that has no end yet; until when it pauses,
+ * 0: it does not. */
+static int64_t drip(struct connection *c, size_t bytes)
 {
+    int64_t until_us;
     c->unserved = bytes;
-    return share_drips(c);
+    return share_drips(c, &until_us) ? until_us - c->server->now_us : 0;
 }
 
-/* Who sends a line in drips is read now and then, while somebody quiet waits
- * for the disk; the next drip comes after the pause. */
+/* Who sends a line in drips is read now and then, while somebody quiet is
+ * there, and not at the same time as another one. */
 static void test_drips_pause(void **state)
 {
     struct stage *stage = *state;
     struct connection *c = &stage->heavy;
     for (int i = 0; i < 2 * DRIPS_MAX; i++) {
-        assert_false(drip(c, 1)); /* among themselves */
+        assert_int_equal(drip(c, 1), 0); /* among themselves */
     }
     be_quiet(stage, true);
     for (int i = 0; i < DRIPS_MAX; i++) {
-        assert_false(drip(c, 1));
+        assert_int_equal(drip(c, 1), 0);
     }
-    assert_true(drip(c, 1));
-    assert_true(drip(c, DRIP_BYTES - 1));
-    assert_false(drip(c, 0));
-    assert_false(drip(c, DRIP_BYTES));
-    int64_t at_us = share_drip_until_us(c) - stage->server->now_us;
-    assert_true(at_us >= DRIP_PAUSE_US);
-    c->id++;
-    assert_int_equal(share_drip_until_us(c) - stage->server->now_us - at_us,
-                     DRIP_SPREAD_US);
+    assert_int_equal(drip(c, 1), DRIP_US * PACE_FACTOR);
+    assert_int_equal(drip(c, DRIP_BYTES - 1), 2 * DRIP_US * PACE_FACTOR);
+    assert_int_equal(drip(c, 0), 0);
+    assert_int_equal(drip(c, DRIP_BYTES), 0);
     stage->server->stopping = true;
-    assert_false(drip(c, 1));
+    assert_int_equal(drip(c, 1), 0);
 }
 
 /* Who connects anew owes what he owed. */
@@ -225,7 +247,7 @@ static void test_exceptions(void **state)
     assert_true(share_is_resting(&stage->heavy));
     stage->server->stopping = true;
     assert_false(share_is_resting(&stage->heavy));
-    assert_false(share_must_pause(&stage->heavy));
+    assert_int_equal(pause_us(stage, 1000), 0);
     assert_true(share_is_used(stage->server));
     stage->server->commit.stuck = true;
     assert_false(share_is_used(stage->server));
@@ -257,6 +279,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_loop_is_paid_for, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_floods_pause, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_short_pauses_are_put_off, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_drips_pause, set_up, tear_down),
         cmocka_unit_test(test_debt_stays),
         cmocka_unit_test_setup_teardown(test_exceptions, set_up, tear_down),
