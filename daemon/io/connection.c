@@ -387,6 +387,13 @@ static void note_sent(struct connection *c, size_t bytes)
     }
 }
 
+/* libuv may be between turns, about to wait. */
+static void send_next_turn(struct connection *c)
+{
+    make_dirty(c, &c->server->connections.sending);
+    server_turn_again(c->server);
+}
+
 static void on_written(uv_write_t *write, int status)
 {
     struct connection *c = write->data;
@@ -400,7 +407,7 @@ static void on_written(uv_write_t *write, int status)
     } else {
         note_sent(c, part);
     }
-    make_dirty(c, &c->server->connections.sending);
+    send_next_turn(c);
 }
 
 /* The peer reads more slowly than it is written to. */
@@ -441,7 +448,7 @@ void connection_flush(struct connection *c)
         send_part(c);
     }
     if (c->writing == 0 && c->sending.len + c->pending_out.len > 0) {
-        make_dirty(c, &c->server->connections.sending);
+        send_next_turn(c);
     }
     look_around(c);
 }

@@ -40,6 +40,16 @@ void server_engine_limits(struct engine_options *options,
 
 /* The turn. */
 
+static void on_again(uv_idle_t *again)
+{
+    (void)again;
+}
+
+void server_turn_again(struct server *server)
+{
+    uv_idle_start(&server->again, on_again);
+}
+
 /* For the parts of large answers, each of which is a write of WRITE_BYTES. */
 #define PARTS_NS UINT64_C(200000)
 
@@ -140,11 +150,6 @@ static void set_alarm(struct server *server)
     alarm_set(&server->alarm, first_us < rest_us ? first_us : rest_us);
 }
 
-static void on_again(uv_idle_t *again)
-{
-    (void)again;
-}
-
 /* What a turn has done. */
 struct done {
     bool served;
@@ -198,7 +203,7 @@ static void on_turn(uv_check_t *turn)
     bool ready = connections_are_ready(&server->connections);
     if (!TAILQ_EMPTY(&server->connections.sending) ||
         (is_serving(server) && (ready || looks(server, &done)))) {
-        uv_idle_start(&server->again, on_again);
+        server_turn_again(server);
     } else {
         uv_idle_stop(&server->again);
     }

@@ -101,6 +101,9 @@ void server_fini(struct server *server);
 void server_engine_limits(struct engine_options *options,
                           const struct config *config);
 
+/* A turn follows at once, whatever there is to wait for. */
+void server_turn_again(struct server *server);
+
 /* Ends the process at once with EX_IOERR: the store cannot be trusted, and
  * nobody may be answered any more. */
 _Noreturn void server_fatal(struct server *server, const char *why);

@@ -149,6 +149,15 @@ class Greedy(harness.TestCase):
         # A machine that is busy elsewhere may make the other one seem away.
         self.assertGreater(seconds, 3 * 0.13)
 
+    def test_large_answers_reach_who_reads_meanwhile(self):
+        """They go out in parts; whether there is room for the next one when
+        the one before was cut off is a matter of microseconds."""
+        client = self.client(self.daemon())
+        client.call("queue.put", queue="q", bodies=["x" * 8000] * 60)
+        for _ in range(1000):
+            jobs = client.call("job.list", queue="q", limit=100)["jobs"]
+            self.assertEqual(len(jobs), 60)
+
     def test_reads_that_cannot_be_answered_yet_do_not_pile_up(self):
         """Replies that read are held back while a batch is written; the
         requests behind them wait in the socket, not in memory."""
