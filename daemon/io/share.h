@@ -55,7 +55,7 @@ struct server;
 /* What a job of a message takes, and a KiB of it: of the loop, of the disk. */
 #define REST_JOB_LOOP_NS INT64_C(250)
 #define REST_JOB_DISK_NS INT64_C(1000)
-#define REST_KIB_NS      INT64_C(3000)
+#define REST_KIB_NS      INT64_C(8000)
 
 /* A pause is so many times as long as the work it is for, up to REST_US_MAX;
  * one that would be over sooner than in PACE_FROM_US is put off. */
@@ -66,7 +66,7 @@ struct server;
  * then it drips. Each more is so much work, for being woken. */
 #define DRIPS_MAX  16
 #define DRIP_BYTES ((size_t)256)
-#define DRIP_US    INT64_C(20)
+#define DRIP_US    INT64_C(60)
 
 /* Less is not paid for. */
 #define REST_FROM_US INT64_C(1000)
