@@ -26,7 +26,7 @@
  * PUSH_JOB_SECONDS for each of its jobs, was made to rest by the daemon since
  * it held up others, or waited for room: the next GENTLE_TIMES are no larger
  * than that, which costs nobody a millisecond. */
-#define GENTLE_JOBS      800
+#define GENTLE_JOBS      400
 #define GENTLE_BYTES     ((size_t)64 << 10)
 #define GENTLE_TIMES     64
 #define SLOW_SECONDS     0.02

@@ -195,8 +195,7 @@ static void carry_out(struct connection *c, const struct request *request,
         .request = request,
         .size = size,
     };
-    bool quiet = share_request(c, request, size);
-    size_t held = engine_held(server->setup.engine);
+    share_request(c, request, size);
     if (request->id.json.at != NULL) {
         event.tag = count_pending(c, traits);
     }
@@ -206,9 +205,6 @@ static void carry_out(struct connection *c, const struct request *request,
     }
     server->commit.probe_wanted = server->commit.full;
     bridge_step(server, &event);
-    if (quiet && engine_held(server->setup.engine) > held) {
-        share_waits(&server->share, server->now_us);
-    }
 }
 
 /* An absent id is answered as null. */
@@ -417,6 +413,7 @@ static size_t serve_next_line(struct connection *c)
 static bool hold_back(struct connection *c)
 {
     struct commit *commit = &c->server->commit;
+    int64_t until_us;
     if (c->batch != commit->answered) {
         c->batch = commit->answered;
         c->batch_bytes = 0;
@@ -427,10 +424,10 @@ static bool hold_back(struct connection *c)
                c->pending_reads >= PENDING_READS_MAX ||
                (commit->work != COMMIT_NONE &&
                 c->batch_bytes >= BATCH_BYTES_MAX) ||
-               (share_is_used(c->server) && share_is_heavy(c))) {
+               share_stalls(c)) {
         connection_set_input(c, INPUT_STALLED);
-    } else if (share_is_resting(c)) {
-        connection_rest(c, c->user->rest_until_us);
+    } else if (share_rests(c, &until_us)) {
+        connection_rest(c, until_us);
     }
     return c->input != INPUT_READY;
 }

@@ -173,6 +173,8 @@ void commit_take_answer(struct commit *commit)
         struct event event = {.type = EVENT_PERSISTED};
         size_t expected = engine_held(commit->server->setup.engine);
         bridge_step(commit->server, &event);
+        share_written(commit->server,
+                      commit->server->now_us - commit->since_us);
         begin_gathering(commit, expected);
     }
     if (status == STORE_DONE_LOW) {
@@ -210,7 +212,7 @@ void commit_next(struct commit *commit)
         return;
     }
     const struct batch *batch = engine_cut(server->setup.engine);
-    share_cut(&server->share);
+    share_cut(server, batch != NULL);
     if (batch != NULL) {
         submit(commit, batch);
     } else if (commit->full && commit->probe_wanted &&

@@ -13,7 +13,7 @@
 /* Accepted in one turn. */
 #define ACCEPT_MAX 4
 
-/* Between that many while somebody quiet waits for the disk (share.h). */
+/* Between that many while somebody quiet is there (share.h). */
 #define REST_MS 1
 
 #define RETRY_MS          1000
@@ -170,7 +170,7 @@ static void on_wanted(uv_poll_t *poll, int status, int events)
             return;
         }
     }
-    if (share_is_waited(listener->server)) {
+    if (share_is_watched(listener->server)) {
         listener->resting = true;
         stop_for(listener, REST_MS);
     }

@@ -5,9 +5,11 @@
 void share_init(struct share *share)
 {
     *share = (struct share){.quiet_us = INT64_MIN / 2,
-                            .waiting_us = INT64_MIN / 2,
+                            .disk_us = INT64_MIN / 2,
                             .paced_us = INT64_MIN / 2,
                             .drips_us = INT64_MIN / 2};
+    TAILQ_INIT(&share->owing);
+    TAILQ_INIT(&share->owing_out);
 }
 
 static bool is_recent(const struct server *server, int64_t at_us)
@@ -15,18 +17,12 @@ static bool is_recent(const struct server *server, int64_t at_us)
     return server->now_us - at_us < SHARE_US;
 }
 
-/* Is somebody quiet there? */
-static bool is_watched(const struct server *server)
+bool share_is_watched(const struct server *server)
 {
     return is_recent(server, server->share.quiet_us);
 }
 
-bool share_is_waited(const struct server *server)
-{
-    return is_recent(server, server->share.waiting_us);
-}
-
-bool share_is_heavy(const struct connection *c)
+static bool is_heavy(const struct connection *c)
 {
     return is_recent(c->server, c->heavy_us);
 }
@@ -44,7 +40,7 @@ void share_served(struct connection *c, size_t bytes)
     if (c->burst > QUIET_BYTES) {
         c->heavy_us = c->server->now_us;
     }
-    if (share_is_heavy(c)) {
+    if (is_heavy(c)) {
         c->server->share.heavy += bytes;
     }
 }
@@ -57,72 +53,124 @@ static int64_t jobs_of(const struct request *request)
 }
 
 /* Is it the only thing that a quiet client wants? */
-static bool note_quiet(struct connection *c, const struct request *request,
+static void note_quiet(struct connection *c, const struct request *request,
                        size_t size)
 {
     struct server *server = c->server;
     if (request->max > 1 || jobs_of(request) > 1 ||
         c->pending >= QUIET_PENDING) {
         c->heavy_us = server->now_us;
-        return false;
+        return;
     }
     if (request->notification || c->pending > 0 ||
-        c->burst + size > QUIET_BYTES || share_is_heavy(c)) {
-        return false;
+        c->burst + size > QUIET_BYTES || is_heavy(c)) {
+        return;
     }
     c->quiet_times = is_recent(server, c->quiet_us) ? c->quiet_times + 1 : 1;
     c->quiet_us = server->now_us;
-    if (c->quiet_times < QUIET_TIMES) {
-        return false;
+    if (c->quiet_times >= QUIET_TIMES) {
+        c->quiet_times = QUIET_TIMES;
+        server->share.quiet_us = server->now_us;
     }
-    c->quiet_times = QUIET_TIMES;
-    server->share.quiet_us = server->now_us;
-    return true;
 }
 
-/* What the others wait for while it is carried out and written. */
-static int64_t cost_us(const struct server *server,
-                       const struct request *request, size_t size)
+/* How long whoever made the others wait for so long has to wait in turn. */
+static int64_t rest_us(int64_t us)
 {
-    int64_t jobs = jobs_of(request);
-    if (share_is_waited(server)) {
-        return (jobs * REST_JOB_DISK_NS + (int64_t)(size >> 10) * REST_KIB_NS) /
-               1000;
-    }
-    return is_watched(server) ? jobs * REST_JOB_LOOP_NS / 1000 : 0;
+    int64_t rest = us * REST_FACTOR;
+    rest = rest > REST_US_MIN ? rest : REST_US_MIN;
+    return rest < REST_US_MAX ? rest : REST_US_MAX;
 }
 
-bool share_request(struct connection *c, const struct request *request,
+/* The user owes a rest, which begins when the open batch has been written. */
+static void owe(struct share *share, struct user *user, int64_t us)
+{
+    if (user->owed_us == 0) {
+        TAILQ_INSERT_TAIL(&share->owing, user, owing_link);
+    }
+    user->owed_us = us > user->owed_us ? us : user->owed_us;
+}
+
+void share_request(struct connection *c, const struct request *request,
                    size_t size)
 {
     if (size <= QUIET_BYTES) {
-        return note_quiet(c, request, size);
+        note_quiet(c, request, size);
+        return;
     }
-    int64_t us = cost_us(c->server, request, size);
-    if (us >= REST_FROM_US) {
-        int64_t rest_us = us * REST_FACTOR;
-        rest_us = rest_us > REST_US_MIN ? rest_us : REST_US_MIN;
-        rest_us = rest_us < REST_US_MAX ? rest_us : REST_US_MAX;
-        c->user->rest_until_us = c->server->now_us + us + rest_us;
+    int64_t us =
+        (jobs_of(request) * REST_JOB_NS + (int64_t)(size >> 10) * REST_KIB_NS) /
+        1000;
+    if (us >= REST_FROM_US && share_is_watched(c->server)) {
+        owe(&c->server->share, c->user, us);
     }
-    return false;
 }
 
-void share_waits(struct share *share, int64_t now_us)
+/* Their rests begin; so much is the least that each has taken. */
+static void pay(struct user_list *owing, int64_t now_us, int64_t least_us)
 {
-    share->waiting_us = now_us;
+    struct user *user;
+    while ((user = TAILQ_FIRST(owing)) != NULL) {
+        TAILQ_REMOVE(owing, user, owing_link);
+        int64_t us = user->owed_us > least_us ? user->owed_us : least_us;
+        user->rest_until_us = now_us + rest_us(us);
+        user->owed_us = 0;
+    }
 }
 
-void share_cut(struct share *share)
+void share_cut(struct server *server, bool any)
 {
+    struct share *share = &server->share;
+    if (any) {
+        TAILQ_CONCAT(&share->owing_out, &share->owing, owing_link);
+    } else {
+        pay(&share->owing, server->now_us, 0);
+    }
+    share->heavy_out = share->heavy;
     share->heavy = 0;
 }
 
-/* While there is no room for a batch nothing is cut: nobody waits for that. */
+void share_written(struct server *server, int64_t took_us)
+{
+    struct share *share = &server->share;
+    pay(&share->owing_out, server->now_us, took_us);
+    if (share->heavy_out > 0 && share_is_watched(server)) {
+        took_us = took_us < PACE_BATCH_US ? took_us : PACE_BATCH_US;
+        share->disk_us = server->now_us + took_us * PACE_FACTOR;
+    }
+}
+
 bool share_is_used(const struct server *server)
 {
-    return !server->commit.stuck && server->share.heavy >= BATCH_HEAVY_BYTES &&
-           share_is_waited(server);
+    return server->share.heavy >= BATCH_HEAVY_BYTES && share_is_watched(server);
+}
+
+/* May the next line be a large message? How many jobs it has is known only once
+ * it is decoded. */
+static bool may_be_large(const struct connection *c)
+{
+    return c->decoded != NULL || c->frame.end - c->frame.begin >= REST_LINE;
+}
+
+/* While there is no room for a batch nothing is cut: nobody waits for that. */
+bool share_stalls(const struct connection *c)
+{
+    const struct server *server = c->server;
+    return !server->commit.stuck && ((share_is_used(server) && is_heavy(c)) ||
+                                     (c->user->owed_us > 0 && may_be_large(c)));
+}
+
+bool share_rests(const struct connection *c, int64_t *until_us)
+{
+    const struct server *server = c->server;
+    *until_us = INT64_MIN;
+    if (is_heavy(c) && share_is_watched(server)) {
+        *until_us = server->share.disk_us;
+    }
+    if (may_be_large(c) && c->user->rest_until_us > *until_us) {
+        *until_us = c->user->rest_until_us;
+    }
+    return !server->stopping && *until_us > server->now_us;
 }
 
 /* The end of a pause for so much work, behind the pauses before it. */
@@ -138,17 +186,11 @@ static int64_t pace(int64_t *paced_us, int64_t now_us, int64_t worked_us)
 bool share_pauses(struct connection *c, int64_t worked_us, int64_t *until_us)
 {
     struct server *server = c->server;
-    if (server->stopping || !share_is_heavy(c) || !is_watched(server)) {
+    if (server->stopping || !is_heavy(c) || !share_is_watched(server)) {
         return false;
     }
     *until_us = pace(&server->share.paced_us, server->now_us, worked_us);
     return *until_us - server->now_us >= PACE_FROM_US;
-}
-
-bool share_is_resting(const struct connection *c)
-{
-    return !c->server->stopping && c->user->rest_until_us > c->server->now_us &&
-           (c->decoded != NULL || c->frame.end - c->frame.begin >= REST_LINE);
 }
 
 /* When it has rested nothing new is there, so the next read is waited for. */
@@ -156,7 +198,7 @@ bool share_drips(struct connection *c, int64_t *until_us)
 {
     struct server *server = c->server;
     if (c->unserved == 0 || c->unserved >= DRIP_BYTES || server->stopping ||
-        !is_watched(server)) {
+        !share_is_watched(server)) {
         return false;
     }
     if (c->drips < DRIPS_MAX) {
@@ -169,5 +211,5 @@ bool share_drips(struct connection *c, int64_t *until_us)
 
 size_t share_sweep_rows(const struct server *server)
 {
-    return share_is_waited(server) ? BATCH_SWEEP_ROWS : 0;
+    return share_is_watched(server) ? BATCH_SWEEP_ROWS : 0;
 }

@@ -39,7 +39,8 @@ void users_closed(struct users *users, struct user *user, int64_t now_us)
 {
     CHECK(user->connections > 0);
     user->connections--;
-    if (user->connections == 0 && user->rest_until_us <= now_us) {
+    if (user->connections == 0 && user->owed_us == 0 &&
+        user->rest_until_us <= now_us) {
         forget(users, user);
     }
 }

@@ -10,6 +10,7 @@
 #ifndef SYNCD_IO_USERS_H
 #define SYNCD_IO_USERS_H
 
+#include <bsd/sys/queue.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,8 +32,12 @@ struct user {
     size_t connections;
     size_t input;          /* room of their input buffers, bytes */
     int64_t rest_until_us; /* so long its large messages wait (share.h) */
+    int64_t owed_us;       /* work for which it will rest; 0: none */
+    TAILQ_ENTRY(user) owing_link; /* of a list in struct share, if it owes */
     UT_hash_handle hh;
 };
+
+TAILQ_HEAD(user_list, user);
 
 struct users {
     struct user *by_uid;

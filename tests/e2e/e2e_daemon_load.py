@@ -124,7 +124,7 @@ class Greedy(harness.TestCase):
             thread.join()
 
     def test_large_messages_rest_beside_who_asks_for_one_thing(self):
-        """Each of 4 MB makes its user's next one wait, for 130 ms."""
+        """Each of 4 MB makes its user's next one wait, for 300 ms."""
         daemon = self.daemon()
         large, quiet = self.client(daemon), self.client(daemon)
         over = threading.Event()
@@ -147,7 +147,7 @@ class Greedy(harness.TestCase):
             over.set()
             thread.join()
         # A machine that is busy elsewhere may make the other one seem away.
-        self.assertGreater(seconds, 3 * 0.13)
+        self.assertGreater(seconds, 3 * 0.3)
 
     def test_large_answers_reach_who_reads_meanwhile(self):
         """They go out in parts; whether there is room for the next one when

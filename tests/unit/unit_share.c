@@ -46,25 +46,36 @@ static int tear_down(void **state)
 }
 
 /* A request that is answered at once, of so many jobs, in so many bytes. */
-static bool ask(struct connection *c, size_t jobs, size_t bytes)
+static void ask(struct connection *c, size_t jobs, size_t bytes)
 {
     struct request request = request_absent;
     request.bodies.count = jobs;
     c->fresh = true;
     share_begin(c);
-    bool quiet = share_request(c, &request, bytes);
+    share_request(c, &request, bytes);
     share_served(c, bytes);
-    return quiet;
 }
 
 /* One thing at a time, as often as makes one quiet. */
-static void be_quiet(struct stage *stage, bool waits)
+static void be_quiet(struct stage *stage)
 {
     for (int i = 0; i < QUIET_TIMES; i++) {
-        if (ask(&stage->quiet, 0, SMALL) && waits) {
-            share_waits(&stage->server->share, stage->server->now_us);
-        }
+        ask(&stage->quiet, 0, SMALL);
     }
+}
+
+/* So long the connection rests from now on; 0: it does not. */
+static int64_t rest_us(const struct connection *c)
+{
+    int64_t until_us;
+    return share_rests(c, &until_us) ? until_us - c->server->now_us : 0;
+}
+
+/* What is in the open batch is written, in no time but as if in so much. */
+static void write_batch(struct stage *stage, int64_t took_us)
+{
+    share_cut(stage->server, true);
+    share_written(stage->server, took_us);
 }
 
 static void fill_batch(struct stage *stage)
@@ -77,30 +88,45 @@ static void test_batch_is_shared(void **state)
     struct stage *stage = *state;
     fill_batch(stage);
     assert_false(share_is_used(stage->server)); /* among themselves */
-    be_quiet(stage, true);
+    assert_int_equal(share_sweep_rows(stage->server), 0);
+    be_quiet(stage);
     assert_true(share_is_used(stage->server));
-    assert_true(share_is_heavy(&stage->heavy));
-    assert_false(share_is_heavy(&stage->quiet));
-    share_cut(&stage->server->share);
+    assert_true(share_stalls(&stage->heavy));
+    assert_false(share_stalls(&stage->quiet));
+    assert_int_equal(share_sweep_rows(stage->server), BATCH_SWEEP_ROWS);
+    share_cut(stage->server, true);
     assert_false(share_is_used(stage->server));
     fill_batch(stage);
     assert_true(share_is_used(stage->server));
     stage->server->now_us += SHARE_US; /* nobody quiet is there any more */
     assert_false(share_is_used(stage->server));
-    assert_false(share_is_heavy(&stage->heavy));
+    assert_false(share_stalls(&stage->heavy));
 }
 
-/* Who only reads does not wait for the disk. */
-static void test_readers_share_no_batch(void **state)
+/* A fifth of the disk's time is for who is heavy. */
+static void test_disk_is_shared(void **state)
 {
     struct stage *stage = *state;
-    be_quiet(stage, false);
     fill_batch(stage);
-    assert_false(share_is_used(stage->server));
-    assert_int_equal(share_sweep_rows(stage->server), 0);
-    be_quiet(stage, true);
-    assert_true(share_is_used(stage->server));
-    assert_int_equal(share_sweep_rows(stage->server), BATCH_SWEEP_ROWS);
+    write_batch(stage, 700);
+    assert_int_equal(rest_us(&stage->heavy), 0); /* among themselves */
+    be_quiet(stage);
+    write_batch(stage, 700);
+    assert_int_equal(rest_us(&stage->heavy), 0); /* it had no part in that */
+    fill_batch(stage);
+    share_cut(stage->server, true);
+    share_cut(stage->server, false); /* as is done while one is written */
+    fill_batch(stage);
+    write_batch(stage, 700);
+    assert_int_equal(rest_us(&stage->heavy), 700 * PACE_FACTOR);
+    assert_int_equal(rest_us(&stage->quiet), 0);
+    stage->server->now_us += 700 * PACE_FACTOR;
+    assert_int_equal(rest_us(&stage->heavy), 0);
+    fill_batch(stage);
+    write_batch(stage, 100 * PACE_BATCH_US);
+    assert_int_equal(rest_us(&stage->heavy), PACE_BATCH_US * PACE_FACTOR);
+    stage->server->stopping = true;
+    assert_int_equal(rest_us(&stage->heavy), 0);
 }
 
 static void test_who_is_quiet(void **state)
@@ -110,44 +136,79 @@ static void test_who_is_quiet(void **state)
     for (int i = 1; i < QUIET_TIMES; i++) {
         ask(&stage->quiet, 1, SMALL);
     }
-    assert_false(share_is_used(stage->server)); /* not often enough yet */
+    assert_false(share_is_watched(stage->server)); /* not often enough yet */
     stage->server->now_us += SHARE_US;
-    fill_batch(stage);
     ask(&stage->quiet, 1, SMALL);
-    assert_false(share_is_used(stage->server)); /* nor one after the other */
+    assert_false(share_is_watched(stage->server)); /* nor one soon after the
+                                                      other */
     stage->quiet.pending = QUIET_PENDING;
-    be_quiet(stage, true);
-    assert_false(share_is_used(stage->server)); /* many at once */
+    be_quiet(stage);
+    assert_false(share_is_watched(stage->server)); /* many at once */
     stage->quiet.pending = 0;
-    be_quiet(stage, true);
-    assert_false(share_is_used(stage->server)); /* was it just now */
+    be_quiet(stage);
+    assert_false(share_is_watched(stage->server)); /* was it just now */
     stage->server->now_us += SHARE_US;
-    fill_batch(stage);
-    be_quiet(stage, true);
-    assert_true(share_is_used(stage->server));
+    be_quiet(stage);
+    assert_true(share_is_watched(stage->server));
 }
 
-/* What takes a millisecond is paid for, by all connections of its user, but not
- * with what is small. */
+/* What takes a millisecond is paid for when it has been written, by all
+ * connections of its user, but not with what is small. */
 static void test_large_is_paid_for(void **state)
 {
     struct stage *stage = *state;
+    stage->heavy.heavy_us = INT64_MIN / 2;
     struct connection other = stage->heavy;
     ask(&stage->heavy, 1000000, LARGE);
-    assert_false(share_is_resting(&stage->heavy)); /* nobody else is there */
-    be_quiet(stage, true);
-    ask(&stage->heavy, 500, BATCH_HEAVY_BYTES);
-    assert_false(share_is_resting(&stage->heavy)); /* it was not large */
+    write_batch(stage, 1000000);
+    assert_int_equal(rest_us(&other), 0); /* nobody else is there */
+    be_quiet(stage);
+    ask(&stage->heavy, 500, BATCH_HEAVY_BYTES / 2);
+    assert_false(share_stalls(&other)); /* it was not large */
     ask(&stage->heavy, 2000, LARGE / 16);
-    assert_true(share_is_resting(&stage->heavy));
-    assert_true(share_is_resting(&other));
-    assert_false(share_is_resting(&stage->quiet));
+    assert_true(share_stalls(&other)); /* until it has been written */
     other.frame.end = REST_LINE - 1;
-    assert_false(share_is_resting(&other));
+    assert_false(share_stalls(&other));
+    other.frame.end = REST_LINE;
+    share_cut(stage->server, true);
+    assert_true(share_stalls(&other));
+    assert_false(share_stalls(&stage->quiet));
+    share_written(stage->server, 1000);
+    assert_false(share_stalls(&other));
+    assert_int_equal(rest_us(&other), REST_US_MIN);
+    assert_int_equal(rest_us(&stage->quiet), 0);
+    other.frame.end = REST_LINE - 1;
+    assert_int_equal(rest_us(&other), 0);
+    other.frame.end = REST_LINE;
     stage->server->now_us += REST_US_MIN;
-    assert_true(share_is_resting(&stage->heavy)); /* behind the work itself */
-    stage->server->now_us += 2000 + 3 * 64;
-    assert_false(share_is_resting(&stage->heavy));
+    assert_int_equal(rest_us(&other), 0);
+}
+
+/* By what is said or by what was seen, whichever is more. */
+static void test_how_much_is_paid(void **state)
+{
+    struct stage *stage = *state;
+    struct connection other = stage->heavy;
+    be_quiet(stage);
+    ask(&stage->heavy, 20000, LARGE / 16);
+    ask(&stage->heavy, 2000, LARGE / 16);
+    write_batch(stage, 1000);
+    int64_t said_us =
+        (20000 * REST_JOB_NS + (int64_t)(LARGE / 16 >> 10) * REST_KIB_NS) /
+        1000;
+    assert_int_equal(rest_us(&other), said_us * REST_FACTOR);
+    ask(&stage->heavy, 2000, LARGE / 16);
+    write_batch(stage, 40000);
+    assert_int_equal(rest_us(&other), 40000 * REST_FACTOR);
+    ask(&stage->heavy, 2000, LARGE / 16);
+    write_batch(stage, 2 * REST_US_MAX);
+    assert_int_equal(rest_us(&other), REST_US_MAX);
+    stage->server->now_us += REST_US_MAX;
+    be_quiet(stage);
+    ask(&stage->heavy, 2000, LARGE / 16); /* refused: there is no batch */
+    share_cut(stage->server, false);
+    assert_false(share_stalls(&other));
+    assert_int_equal(rest_us(&other), REST_US_MIN);
 }
 
 /* How long the heavy client pauses for so much work; 0: it does not. */
@@ -167,7 +228,7 @@ static void test_floods_pause(void **state)
     int64_t until_us;
     fill_batch(stage);
     assert_int_equal(pause_us(stage, 200), 0); /* among themselves */
-    be_quiet(stage, false);
+    be_quiet(stage);
     assert_int_equal(pause_us(stage, 200), 200 * PACE_FACTOR);
     assert_int_equal(pause_us(stage, 200), 400 * PACE_FACTOR);
     assert_false(share_pauses(&stage->quiet, 200, &until_us));
@@ -184,7 +245,7 @@ static void test_short_pauses_are_put_off(void **state)
 {
     struct stage *stage = *state;
     fill_batch(stage);
-    be_quiet(stage, false);
+    be_quiet(stage);
     assert_int_equal(pause_us(stage, PACE_FROM_US / PACE_FACTOR - 1), 0);
     assert_int_equal(pause_us(stage, 1), PACE_FROM_US);
 }
@@ -207,7 +268,7 @@ static void test_drips_pause(void **state)
     for (int i = 0; i < 2 * DRIPS_MAX; i++) {
         assert_int_equal(drip(c, 1), 0); /* among themselves */
     }
-    be_quiet(stage, true);
+    be_quiet(stage);
     for (int i = 0; i < DRIPS_MAX; i++) {
         assert_int_equal(drip(c, 1), 0);
     }
@@ -233,6 +294,10 @@ static void test_debt_stays(void **state)
     users_closed(&users, user, 50);
     user = users_connected(&users, 1000);
     assert_int_equal(user->rest_until_us, 0);
+    user->owed_us = 7; /* what its message takes is being written */
+    users_closed(&users, user, 50);
+    user = users_connected(&users, 1000);
+    assert_int_equal(user->owed_us, 7);
     user->rest_until_us = 70;
     users_closed(&users, user, 50);
     users_fini(&users);
@@ -242,28 +307,16 @@ static void test_debt_stays(void **state)
 static void test_exceptions(void **state)
 {
     struct stage *stage = *state;
-    be_quiet(stage, true);
+    be_quiet(stage);
     ask(&stage->heavy, 2000, LARGE / 16);
-    assert_true(share_is_resting(&stage->heavy));
-    stage->server->stopping = true;
-    assert_false(share_is_resting(&stage->heavy));
-    assert_int_equal(pause_us(stage, 1000), 0);
-    assert_true(share_is_used(stage->server));
+    assert_true(share_stalls(&stage->heavy));
     stage->server->commit.stuck = true;
-    assert_false(share_is_used(stage->server));
-}
-
-/* For whoever reads alone, by what it takes of the loop. */
-static void test_loop_is_paid_for(void **state)
-{
-    struct stage *stage = *state;
-    be_quiet(stage, false);
-    ask(&stage->heavy, 2000, LARGE / 16);
-    assert_false(share_is_resting(&stage->heavy));
-    ask(&stage->heavy, 1000000, 4 * LARGE);
-    assert_true(share_is_resting(&stage->heavy));
-    assert_true(stage->users[1].rest_until_us <=
-                stage->server->now_us + 250000 + REST_US_MAX);
+    assert_false(share_stalls(&stage->heavy));
+    write_batch(stage, 1000);
+    assert_int_not_equal(rest_us(&stage->heavy), 0);
+    stage->server->stopping = true;
+    assert_int_equal(rest_us(&stage->heavy), 0);
+    assert_int_equal(pause_us(stage, 1000), 0);
 }
 
 int main(void)
@@ -271,12 +324,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_batch_is_shared, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_readers_share_no_batch, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_disk_is_shared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_who_is_quiet, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_is_paid_for, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_loop_is_paid_for, set_up,
+        cmocka_unit_test_setup_teardown(test_how_much_is_paid, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_floods_pause, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_short_pauses_are_put_off, set_up,
