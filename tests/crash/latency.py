@@ -245,6 +245,13 @@ def measure(client, count, trip):
     return percentile(times, 0.5), percentile(times, 0.99)
 
 
+def stolen_seconds():
+    """What other machines have taken of the processors of this one, if it is a
+    virtual one: neither the daemon nor the hostile client can help that."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        return int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def put_first(pid):
     """So that other work of the machine is measured as little as may be. Not
     real-time: the kernel's own threads, which write the disk, are not."""
@@ -269,12 +276,15 @@ def compare(name, daemon, client, count):
         hostile.stdout.readline()
         for trip, (p50, p99) in zip(TRIPS, before):
             measure(client, 100, trip)  # until it is in full swing
+            began, stolen = time.monotonic(), stolen_seconds()
             after = measure(client, count, trip)
+            stolen = (stolen_seconds() - stolen) / (time.monotonic() - began)
             most = 2 * p99 + 1
             print(f"  {name:21} {trip.__name__:5} {p50:8.3f} {p99:8.3f} "
                   f"{after[0]:8.3f} {after[1]:8.3f}   "
                   f"{'within' if after[1] <= most else 'OVER'} {most:.3f}"
-                  f"{'' if alone else ', others of the machine in it'}",
+                  f"{'' if alone else ', others of the machine in it'}"
+                  f"{f', {stolen:.0%} stolen' if stolen >= 0.005 else ''}",
                   flush=True)
         return hostile.poll() is None
     finally:
