@@ -368,9 +368,13 @@ static void look_around(struct connection *c)
     }
 }
 
-static size_t at_most(size_t bytes, size_t most)
+/* The next part of what is to be sent: all of it, unless somebody quiet would
+ * wait for that. */
+static uv_buf_t next_part(const struct connection *c, size_t most)
 {
-    return bytes < most ? bytes : most;
+    size_t len = c->sending.len - c->sent;
+    bool whole = len < most || !share_is_watched(c->server);
+    return uv_buf_init(c->sending.at + c->sent, (unsigned)(whole ? len : most));
 }
 
 /* So much more of `sending` is out. */
@@ -413,9 +417,7 @@ static void on_written(uv_write_t *write, int status)
 /* The peer reads more slowly than it is written to. */
 static void wait_for_room(struct connection *c)
 {
-    uv_buf_t part = {
-        .base = c->sending.at + c->sent,
-        .len = at_most(c->sending.len - c->sent, WRITE_BYTES_WAITING)};
+    uv_buf_t part = next_part(c, WRITE_BYTES_WAITING);
     int rc = uv_write(&c->write, (uv_stream_t *)&c->pipe, &part, 1, on_written);
     if (rc < 0) {
         turn_deaf(c);
@@ -426,8 +428,7 @@ static void wait_for_room(struct connection *c)
 
 static void send_part(struct connection *c)
 {
-    uv_buf_t part = {.base = c->sending.at + c->sent,
-                     .len = at_most(c->sending.len - c->sent, WRITE_BYTES)};
+    uv_buf_t part = next_part(c, WRITE_BYTES);
     int sent = uv_try_write((uv_stream_t *)&c->pipe, &part, 1);
     if (sent < 0 && sent != UV_EAGAIN) {
         turn_deaf(c);
