@@ -28,12 +28,9 @@
 #include <stdatomic.h>
 
 /* Bytes in the log from which on they are brought into the database, which a
- * batch has to wait for: a few milliseconds of work, but for less than one
- * batch in LOG_BATCHES. Where batches are larger than that it is done sooner,
- * so that it takes less than one. */
-#define LOG_BYTES       ((size_t)4 << 20)
-#define LOG_BYTES_LARGE ((size_t)512 << 10)
-#define LOG_BATCHES     128
+ * batch has to wait for: some milliseconds of work, for less than one small
+ * batch in a hundred. */
+#define LOG_BYTES ((size_t)4 << 20)
 
 /* Blocks of the log are made ahead of it, up to a little more than that, in
  * steps that double; at least so many are there before a batch. */
@@ -66,7 +63,6 @@ struct sqlite_store {
     enum sqlite_state state;
     size_t largest_bytes;      /* of the batches so far */
     size_t log_room;           /* the log was lengthened to; bytes */
-    size_t log_batches;        /* in the log */
     struct store_error why;    /* of the last failure */
     atomic_bool busy;          /* something is under way: */
     const struct batch *batch; /* NULL: a probe */
@@ -138,7 +134,6 @@ static enum store_status committed(struct sqlite_store *s,
     case DATABASE_IN_DOUBT:
         return fail(s, STORE_IN_DOUBT);
     }
-    s->log_batches++;
     count_batch(s, database_commit_bytes(s->database));
     return status_now(s);
 }
@@ -148,14 +143,11 @@ static enum store_status committed(struct sqlite_store *s,
 static bool keep_log_short(struct sqlite_store *s)
 {
     size_t bytes = database_log_bytes(s->database);
-    bool large = bytes > s->log_batches * (LOG_BYTES / LOG_BATCHES);
-    size_t most = large ? LOG_BYTES_LARGE : LOG_BYTES;
-    if (bytes < most && (s->state != SQLITE_STORE_LOW || bytes == 0)) {
+    if (bytes < LOG_BYTES && (s->state != SQLITE_STORE_LOW || bytes == 0)) {
         return true;
     }
     switch (database_checkpoint(s->database, &s->why)) {
     case DATABASE_DONE:
-        s->log_batches = 0;
         return true;
     case DATABASE_FULL:
         return true;
