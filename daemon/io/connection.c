@@ -20,9 +20,9 @@
 #define KEEP_BYTES      ((size_t)4 << 10)
 #define SPARE_BYTES_MAX ((size_t)4 << 20)
 
-/* Written at once to one client: one that reads as fast as it is written to
- * would have a write of megabytes last for milliseconds, in which nobody else
- * is heard. */
+/* Written at once to one client while somebody quiet is there: one that reads
+ * as fast as it is written to would have a write of megabytes last for
+ * milliseconds, in which nobody else is heard. */
 #define WRITE_BYTES ((size_t)128 << 10)
 
 /* And when there is room again after there was none. */
