@@ -115,10 +115,10 @@ static void test_disk_is_shared(void **state)
     assert_int_equal(rest_us(&stage->heavy), 0); /* it had no part in that */
     fill_batch(stage);
     share_cut(stage->server, true);
-    share_cut(stage->server, false); /* as is done while one is written */
-    fill_batch(stage);
-    write_batch(stage, 700);
+    fill_batch(stage); /* into the next one */
+    share_written(stage->server, 700);
     assert_int_equal(rest_us(&stage->heavy), 700 * PACE_FACTOR);
+    share_cut(stage->server, false); /* it was refused */
     assert_int_equal(rest_us(&stage->quiet), 0);
     stage->server->now_us += 700 * PACE_FACTOR;
     assert_int_equal(rest_us(&stage->heavy), 0);
