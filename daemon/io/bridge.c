@@ -432,12 +432,19 @@ static bool hold_back(struct connection *c)
     return c->input != INPUT_READY;
 }
 
-/* Also if it has nothing more to do: it is not read meanwhile. */
+/* Also if it has nothing more to do: it is not read meanwhile; and if it waits
+ * for something else, which may well be there sooner. */
 static void pause_if_heavy(struct connection *c, int64_t worked_us)
 {
     int64_t until_us;
-    if ((c->input == INPUT_READY || c->input == INPUT_READING) &&
-        share_pauses(c, worked_us, &until_us)) {
+    if (c->input == INPUT_OVER || c->input == INPUT_GONE ||
+        !share_pauses(c, worked_us, &until_us)) {
+        return;
+    }
+    until_us = until_us > c->rest_until_us ? until_us : c->rest_until_us;
+    if (c->input == INPUT_FULL || c->input == INPUT_DECODING) {
+        c->rest_until_us = until_us; /* hold_back */
+    } else {
         connection_rest(c, until_us);
     }
 }

@@ -163,8 +163,9 @@ bool share_stalls(const struct connection *c)
 bool share_rests(const struct connection *c, int64_t *until_us)
 {
     const struct server *server = c->server;
-    *until_us = INT64_MIN;
-    if (is_heavy(c) && share_is_watched(server)) {
+    *until_us = c->rest_until_us;
+    if (is_heavy(c) && share_is_watched(server) &&
+        server->share.disk_us > *until_us) {
         *until_us = server->share.disk_us;
     }
     if (may_be_large(c) && c->user->rest_until_us > *until_us) {

@@ -52,7 +52,7 @@ struct server;
 
 /* It is quiet from the so-manieth such request on, one soon after the other:
  * who asks for something now and then, as everybody does who begins, is not. */
-#define QUIET_TIMES 16
+#define QUIET_TIMES 4
 
 #define BATCH_HEAVY_BYTES ((size_t)8 << 10)
 #define BATCH_SWEEP_ROWS  256
@@ -121,8 +121,8 @@ bool share_is_used(const struct server *server);
 /* Does the connection wait for the end of a batch before it is served again? */
 bool share_stalls(const struct connection *connection);
 
-/* Does it rest, since the disk has done its share for such as it, or since its
- * user still pays for a message; and until when? */
+/* Does it rest, since a pause of its own is not over, the disk has done its share
+ * for such as it, or its user still pays for a message; and until when? */
 bool share_rests(const struct connection *connection, int64_t *until_us);
 
 /* The loop has worked for it: does it pause, and until when? */

@@ -149,6 +149,34 @@ class Greedy(harness.TestCase):
         # A machine that is busy elsewhere may make the other one seem away.
         self.assertGreater(seconds, 3 * 0.3)
 
+    def test_floods_pause_beside_who_asks_for_one_thing(self):
+        """The daemon works a fifth of its time for them, whatever else they
+        wait for: here for the end of batches that are empty."""
+        daemon = self.daemon()
+        flood, quiet = self.client(daemon), self.client(daemon)
+        lines = harness.request(None, "queue.show", {"queue": "h"}) * 1000
+        over = threading.Event()
+
+        def ask():
+            while not over.wait(0.02):
+                quiet.call("server.info")
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            time.sleep(0.3)  # until it counts as quiet
+            begin, worked = time.monotonic(), daemon.cpu_seconds()
+            for _ in range(200):
+                flood.send_raw(lines)
+            flood.call("server.info")
+            worked = daemon.cpu_seconds() - worked
+            seconds = time.monotonic() - begin
+        finally:
+            over.set()
+            thread.join()
+        # What else the machine does makes it longer, never shorter.
+        self.assertGreater(seconds, 2.5 * worked)
+
     def test_large_answers_reach_who_reads_meanwhile(self):
         """They go out in parts; whether there is room for the next one when
         the one before was cut off is a matter of microseconds."""

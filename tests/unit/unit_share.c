@@ -240,6 +240,21 @@ static void test_floods_pause(void **state)
     assert_int_equal(pause_us(stage, 200), 0);
 }
 
+/* Whoever waits for something else meanwhile goes on after the pause, though
+ * that may have come before. */
+static void test_pauses_are_kept(void **state)
+{
+    struct stage *stage = *state;
+    struct connection *c = &stage->heavy;
+    int64_t until_us;
+    assert_false(share_rests(c, &until_us));
+    c->rest_until_us = stage->server->now_us + 1000;
+    assert_true(share_rests(c, &until_us));
+    assert_int_equal(until_us, c->rest_until_us);
+    stage->server->now_us += 1000;
+    assert_false(share_rests(c, &until_us));
+}
+
 /* Short pauses are put off until they are one. */
 static void test_short_pauses_are_put_off(void **state)
 {
@@ -331,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_how_much_is_paid, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_floods_pause, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pauses_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_short_pauses_are_put_off, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_drips_pause, set_up, tear_down),
