@@ -35,7 +35,7 @@ static int record_fd;
 static const char *record_name; /* what its tags begin with */
 static atomic_uint calls;
 static atomic_uint tags;
-static volatile sig_atomic_t stopping;
+static atomic_bool stopping; /* also a handler of a signal may write it */
 
 static double seconds(clockid_t clock)
 {
@@ -202,7 +202,7 @@ static void *work_on(void *context)
 static void on_term(int number)
 {
     (void)number;
-    stopping = 1;
+    stopping = true;
 }
 
 static struct syncd *open_session(const char *socket)

@@ -121,8 +121,10 @@ def run(options):
             counts.append(one_round(disk, rng, kept, faults))
         with disk.daemon.client() as client:
             empty(client, kept, rng, faults, 0)
-        if disk.daemon.stop() != 0:
-            faults.append("the daemon did not end well")
+        status = disk.daemon.stop()
+        if status != 0:
+            faults.append(f"the daemon ended with {status}")
+            faults += disk.daemon.log
     except (AssertionError, OSError, harness.RpcError,
             harness.Closed) as error:
         faults.append(f"{error!r}")
