@@ -165,9 +165,9 @@ def definitely_waiting(past, queue):
     gets = [call for call in past.calls if call.method == "queue.get"
             and call.params["queue"] == queue]
     # Gets that nobody knows the answer of: what was there, or came meanwhile,
-    # may have been theirs.
-    fogs = sorted((call.at, min(past.end_of(call.pid, NEVER),
-                                call.tenure.end))
+    # may have been theirs; also what came after a client was killed, as long
+    # as the daemon had not noticed, which is not known.
+    fogs = sorted((call.at, past.end_of(call.pid, NEVER))
                   for call in gets if call.back == NEVER or call.again)
     first = {}
     for source in (past.grants, past.takes):
