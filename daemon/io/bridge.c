@@ -176,17 +176,27 @@ static void refuse_unread(struct connection *c, struct slice id)
     refuse(c, id, &why);
 }
 
+/* Does it change nothing, and nobody reads the answer? */
+static bool is_idle(const struct connection *c, unsigned traits)
+{
+    return c->deaf && c->gather == NULL &&
+           (traits & (TRAIT_READS | TRAIT_LOOKS)) != 0;
+}
+
 static void carry_out(struct connection *c, const struct request *request,
                       size_t size)
 {
     struct server *server = c->server;
+    unsigned traits = method_row(request->method)->traits;
+    if (is_idle(c, traits)) {
+        return;
+    }
     if (is_unread(c)) {
         if (!request->notification) {
             refuse_unread(c, request->id.json);
         }
         return;
     }
-    unsigned traits = method_row(request->method)->traits;
     unsigned char entropy[ENTROPY_BYTES];
     struct event event = {
         .type = EVENT_REQUEST,

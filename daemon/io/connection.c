@@ -340,7 +340,8 @@ static void forget_sent(struct connection *c, struct out *out)
     }
 }
 
-/* The peer reads no more. What it sent is still carried out. */
+/* The peer reads no more. What it sent is still carried out, if it changes
+ * something. */
 static void turn_deaf(struct connection *c)
 {
     c->deaf = true;

@@ -177,6 +177,22 @@ class Greedy(harness.TestCase):
         # What else the machine does makes it longer, never shorter.
         self.assertGreater(seconds, 2.5 * worked)
 
+    def test_nobody_is_told_what_nobody_reads(self):
+        """Of what somebody has sent who is gone, only what changes something
+        is carried out."""
+        daemon = self.daemon()
+        gone, other = daemon.client(), self.client(daemon)
+        gone.send_raw(harness.request(1, "rpc.discover") * 2000
+                      + harness.request(2, "queue.put",
+                                        {"queue": "q", "body": 1}))
+        self.wait_until(lambda: self.is_at_rest(daemon), "rest")
+        gone.close()
+        self.wait_until(lambda: other.call("server.stats")["gauges"]
+                        ["sessions"] == 1, "the other one gone")
+        counters = other.call("server.stats")["counters"]
+        self.assertEqual(counters["jobs_put"], 1)
+        self.assertLess(counters["requests"]["rpc.discover"], 1000)
+
     def test_large_answers_reach_who_reads_meanwhile(self):
         """They go out in parts; whether there is room for the next one when
         the one before was cut off is a matter of microseconds."""
