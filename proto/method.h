@@ -35,10 +35,10 @@ enum role {
 
 enum trait {
     TRAIT_NONE = 0,
-    TRAIT_WAITS = 1,   /* may be answered later; takes `timeout` */
-    TRAIT_GRANTS = 2,  /* hands something over: nothing as a notification */
-    TRAIT_DURABLE = 4, /* changes what is on disk: answered when it is there */
-    TRAIT_READS = 8,   /* answered when what it saw is on disk */
+    TRAIT_WAITS = 1,    /* may be answered later; takes `timeout` */
+    TRAIT_GRANTS = 2,   /* hands something over: nothing as a notification */
+    TRAIT_DURABLE = 4,  /* changes what is on disk: answered when it is there */
+    TRAIT_READS = 8,    /* answered when what it saw is on disk */
     TRAIT_ENTROPY = 16, /* needs random bytes from the shell */
     TRAIT_LOOKS = 32    /* changes nothing, as all that reads */
 };
