@@ -176,8 +176,9 @@ static void refuse_unread(struct connection *c, struct slice id)
     refuse(c, id, &why);
 }
 
-/* Does it change nothing, and nobody reads the answer? */
-static bool is_idle(const struct connection *c, unsigned traits)
+/* Does it change nothing, and nobody reads the answer? In a batch array it
+ * counts among the replies. */
+static bool is_for_nobody(const struct connection *c, unsigned traits)
 {
     return c->deaf && c->gather == NULL &&
            (traits & (TRAIT_READS | TRAIT_LOOKS)) != 0;
@@ -188,7 +189,7 @@ static void carry_out(struct connection *c, const struct request *request,
 {
     struct server *server = c->server;
     unsigned traits = method_row(request->method)->traits;
-    if (is_idle(c, traits)) {
+    if (is_for_nobody(c, traits)) {
         return;
     }
     if (is_unread(c)) {

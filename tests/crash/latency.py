@@ -320,39 +320,39 @@ def take_round(name, daemon, client, count):
 
 
 def compare(name, count):
-    """Rounds, each with a daemon of its own, alone and beside that kind in
-    turn, so that what else goes on in the machine meets both. A round during
-    which other machines took much is made again, whatever it showed, but at
-    most twice for each that is wanted. False: the hostile client ended."""
+    """Rounds of so many round trips, each with a daemon of its own, alone and
+    beside that kind in turn, so that what else goes on in the machine meets
+    both. A round during which other machines took much is made again, whatever
+    it showed, but at most twice for each that is wanted. False: the hostile
+    client ended."""
     sums = [Row(trip) for trip in TRIPS]
-    left_out = []
-    counted = 0
+    left_out = counted = stolen_from = 0
     while counted < ROUNDS:
         with crowds.Stage() as daemon, daemon.client() as client:
             first = put_first(os.getpid()) and put_first(daemon.pid)
             client.call("queue.declare", queue="quiet", capacity=0)
-            rows, stolen, ended = take_round(name, daemon, client,
-                                             count // ROUNDS)
+            rows, stolen, ended = take_round(name, daemon, client, count)
         if ended:
             return False
-        if stolen > MOST_STOLEN and len(left_out) < 2 * ROUNDS:
-            left_out.append(stolen)
+        if stolen > MOST_STOLEN and left_out < 2 * ROUNDS:
+            left_out += 1
             continue
         counted += 1
+        stolen_from += stolen > MOST_STOLEN
         for total, row in zip(sums, rows):
             total.add(row)
     remark = "" if first else ", others of the machine in it"
     if left_out:
-        remark += f", {len(left_out)} rounds left out"
-    if len(left_out) == 2 * ROUNDS:
-        remark += ", still stolen from"
+        remark += f", {left_out} rounds left out"
+    if stolen_from:
+        remark += f", {stolen_from} of {ROUNDS} stolen from"
     for row in sums:
         row.show(name, remark)
     return True
 
 
 def run(options):
-    count = 25 * ROUNDS if options.short else 1000 * ROUNDS
+    count = 25 if options.short else 1000
     kinds = ["reads_nothing", "filtered_lists", "twenty_floods", "bulk_puts"] \
         if options.short else options.only or list(KINDS)
     faults = []
